@@ -1,0 +1,37 @@
+"""UntrackedValue: a value that no checkpoint keeps."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from vecgraph.channels.replace import Replace
+from vecgraph.errors import InvalidUpdateError
+
+__all__ = ["UntrackedValue"]
+
+
+class UntrackedValue(Replace):
+    """Keep the last value within a run; checkpoints leave it out.
+
+    Parameters
+    ----------
+    typ : type
+        Annotation of the values.
+    guard : bool
+        Refuse more than one write in a superstep; False: the last one wins.
+    """
+
+    tracked: ClassVar[bool] = False
+
+    def __init__(self, typ: Any = Any, guard: bool = True) -> None:
+        super().__init__(typ)
+        self.guard = guard
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntrackedValue) and other.guard == self.guard
+
+    def __hash__(self) -> int:
+        return hash((UntrackedValue, self.guard))
+
+    def _refusal(self) -> InvalidUpdateError | None:
+        return InvalidUpdateError.guard(self.key, "UntrackedValue") if self.guard else None

@@ -1,0 +1,353 @@
+"""Run one task of a lane: the node over its rows, then its edges and routers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vecgraph.channels.base import Failure
+from vecgraph.columns import Column
+from vecgraph.constants import END
+from vecgraph.engine.scope import Scope
+from vecgraph.engine.single import destinations, warn_unknown
+from vecgraph.engine.tables import Tables
+from vecgraph.errors import EmptyInputError, ParentCommand
+from vecgraph.nodes.action import Action
+from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_results
+from vecgraph.nodes.rowwise import call_rows
+from vecgraph.nodes.vector import Goto, Sends, labels_of, normalise
+from vecgraph.nodes.writer import StateWriter, branch_channel
+from vecgraph.positions import compose, positions
+from vecgraph.program import Branch, NodeSpec
+from vecgraph.state import Inputs
+from vecgraph.typing import Rows, Where
+
+__all__ = ["Site", "run_node", "run_router"]
+
+
+class Site:
+    """The rows of one task: who they are, and what their functions may ask.
+
+    Attributes
+    ----------
+    rows, steps : int64 ndarray of shape (M,)
+    pushes : int64 ndarray of shape (M,), or None
+    scope : Scope
+    """
+
+    __slots__ = ("pushes", "rows", "scope", "steps", "tables")
+
+    def __init__(
+        self, tables: Tables, scope: Scope, rows: Rows, steps: Any, pushes: Any = None
+    ) -> None:
+        self.tables = tables
+        self.scope = scope
+        self.rows = rows
+        self.steps = steps
+        self.pushes = pushes
+
+    def take(self, where: Where) -> Site:
+        """Return the site of some of its rows."""
+        if where is None:
+            return self
+        pushes = None if self.pushes is None else self.pushes[where]
+        return Site(self.tables, self.scope, self.rows[where], self.steps[where], pushes)
+
+    def enter(self, node: str, done: list[Any]) -> None:
+        """Tell the scope that a loop over these rows begins."""
+        self.scope.enter(node, self.rows, self.steps, self.pushes, done)
+
+    def note(self, node: str, failures: list[Failure]) -> None:
+        """Add to each failed row's exception which task it came from."""
+        for position, error in failures:
+            self.scope.enter(node, self.rows, self.steps, self.pushes)
+            self.scope.note(error, position)
+
+    def enter_batch(self, node: str) -> None:
+        """Tell the scope that a call for all these rows begins."""
+        self.scope.enter_batch(node, self.rows, self.steps, self.pushes)
+
+
+def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
+    """Run a node on all rows of a task; each row's failure is its own."""
+    action = spec.action
+    if action is None:
+        return _start(spec, inputs)
+    return _TIERS[action.tier](spec, action, inputs, site)
+
+
+def _start(spec: NodeSpec, inputs: Inputs) -> Outcome:
+    if not inputs.is_objects:
+        columns = {name: inputs.column(name) for name in inputs.names}
+        known = {name: column for name, column in columns.items() if column is not None}
+        assert isinstance(spec.writer, StateWriter)
+        outcome = of_columns(known, None, spec.writer.keys, inputs.m)
+        outcome.raw = known
+        return outcome
+    objects = inputs.rows()
+    empty = [i for i, o in enumerate(objects) if o is None]
+    if not empty:
+        return of_results(objects, None, spec.writer, inputs.m)
+    where = np.flatnonzero([o is not None for o in objects])
+    outcome = of_results([objects[i] for i in where.tolist()], where, spec.writer, inputs.m)
+    error = EmptyInputError(f"Received no input for {spec.name}")
+    outcome.failures += [(i, error) for i in empty]
+    return outcome
+
+
+def caller(action: Action, mapper: Callable[[Any], Any] | None, scope: Scope) -> Callable[[Any], Any]:
+    """Return a function of one row's input that does all a call needs, and no more."""
+    fn, inject = action.fn, action.inject
+    assert fn is not None
+    if not inject and mapper is None:
+        return fn
+    if mapper is None:
+        return lambda value: fn(value, **scope.arguments(inject))
+    if not inject:
+        return lambda value: fn(mapper(value))
+    return lambda value: fn(mapper(value), **scope.arguments(inject))
+
+
+def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    done: list[Any] = []
+    site.enter(spec.name, done)
+    call = caller(action, inputs.mapper, site.scope)
+    results, where, failures = call_rows(call, inputs.rows(), done)
+    outcome = of_results(results, where, spec.writer, inputs.m)
+    outcome.failures += failures
+    return outcome
+
+
+def _vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    limit = action.options.get("max_batch") or inputs.m
+    parts = []
+    for begin in range(0, inputs.m, limit):
+        end = min(begin + limit, inputs.m)
+        where = None if end - begin == inputs.m else np.arange(begin, end)
+        part = inputs if where is None else inputs.take(where)
+        parts.append((where, _call_vector(spec, action, part, site.take(where))))
+    return joined(parts, inputs.m)
+
+
+def _call_vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    assert action.fn is not None
+    assert isinstance(spec.writer, StateWriter)
+    site.enter_batch(spec.name)
+    batch = inputs.batch(site.rows)
+    try:
+        returned = action.fn(batch, **site.scope.arguments(action.inject))
+        batch.close()
+        return normalise(
+            spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals
+        )
+    except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+        if action.options.get("on_error") != "split" or inputs.m == 1:
+            return Outcome(inputs.m, failures=[(i, error) for i in range(inputs.m)])
+    half = inputs.m // 2
+    halves = [np.arange(half), np.arange(half, inputs.m)]
+    return joined(
+        [(at, _call_vector(spec, action, inputs.take(at), site.take(at))) for at in halves],
+        inputs.m,
+    )
+
+
+def _expr(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    expression: Any = action.fn
+    columns, ok, rest = _split(expression, inputs)
+    parts = []
+    if columns is not None:
+        parts.append((ok, _evaluate(spec, expression, columns, inputs.m if ok is None else len(ok))))
+    if len(rest):
+        results, where, failures = call_rows(expression.scalar, inputs.take(rest).rows(), [])
+        part = of_results(results, where, spec.writer, len(rest))
+        part.failures += failures
+        parts.append((rest, part))
+    return joined(parts, inputs.m)
+
+
+def _evaluate(spec: NodeSpec, expression: Any, columns: dict[str, Any], m: int) -> Outcome:
+    values, errors = expression.evaluate(columns, m)
+    outcome = Outcome(m, failures=errors)
+    alive = outcome.ok
+    assert isinstance(spec.writer, StateWriter)
+    results = {name: Column.of_array(array).take(alive) for name, array in values.items()}
+    outcome.writes = of_columns(results, alive, spec.writer.keys, m).writes
+    return outcome
+
+
+def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Where, Any]:
+    """Split rows by whether they have every channel that an expression reads.
+
+    Returns
+    -------
+    dict of str to ndarray, or None
+        What the complete rows have; None if there are none.
+    intp ndarray or None
+        The complete rows; None: all.
+    intp ndarray
+        The others; plain Python says what the expression makes of them.
+    """
+    columns = {name: inputs.column(name) for name in expression.names}
+    complete = np.ones(inputs.m, np.bool_)
+    for column in columns.values():
+        complete &= False if column is None else column.mask()
+    rest = np.flatnonzero(~complete)
+    if len(rest) == inputs.m:
+        return None, None, rest
+    ok = None if not len(rest) else np.flatnonzero(complete)
+    return {n: c.take(ok).as_numpy() for n, c in columns.items() if c is not None}, ok, rest
+
+
+def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    child: Any = action.fn
+    site.enter_batch(spec.name)
+    result = child.run_as_node(inputs, site.rows, site.scope)
+    failures, commands = [], []
+    for position, error in result.failures:
+        if isinstance(error, ParentCommand):
+            commands.append((position, error.command))
+        else:
+            failures.append((position, error))
+    if result.columns is not None and not failures and not commands:
+        assert isinstance(spec.writer, StateWriter)
+        outcome = of_columns(result.columns, None, spec.writer.keys, inputs.m)
+        outcome.raw = result.columns
+        return outcome
+    values = dict(zip(range(inputs.m), result.objects(), strict=True))
+    for position, _ in failures:
+        del values[position]
+    values.update((position, child.from_parent(command)) for position, command in commands)
+    where = np.array(sorted(values), np.intp)
+    ordered = [values[i] for i in where.tolist()]
+    outcome = of_results(ordered, None if len(where) == inputs.m else where, spec.writer, inputs.m)
+    outcome.failures += failures
+    return outcome
+
+
+_TIERS: dict[str, Callable[[NodeSpec, Action, Inputs, Site], Outcome]] = {
+    "rowwise": _rowwise,
+    "vector": _vector,
+    "expr": _expr,
+    "subgraph": _subgraph,
+}
+
+
+def run_router(spec: NodeSpec, branch: Branch, inputs: Inputs, ok: Where, m: int, site: Site) -> Outcome:
+    """Run a router on the rows at `ok` of a task of M rows; return signals and packets."""
+    action = branch.action
+    if action.tier == "rowwise":
+        part = _route_rows(spec, branch, inputs, site)
+    elif action.tier == "expr":
+        part = _route_expr(spec, branch, inputs, site)
+    else:
+        part = _route_vector(spec, branch, inputs, site)
+    return joined([(ok, part)], m) if ok is not None else part
+
+
+def _route_rows(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
+    done: list[Any] = []
+    site.enter(spec.name, done)
+    call = caller(branch.action, inputs.mapper, site.scope)
+    results, where, failures = call_rows(call, inputs.rows(), done)
+    outcome = _of_labels(spec, branch, results, where, inputs.m, site.tables)
+    outcome.failures += failures
+    return outcome
+
+
+def _of_labels(
+    spec: NodeSpec, branch: Branch, results: list[Any], where: Where, m: int, tables: Tables
+) -> Outcome:
+    outcome = Outcome(m)
+    try:
+        labels = list(dict.fromkeys(results))
+        ends = {label: branch.ends[label] if branch.ends else label for label in labels}
+    except (TypeError, KeyError):
+        ends = {None: None}  # lists, Sends, labels that the path map lacks: row by row
+    if all(isinstance(end, str) and (end == END or end in tables.goals) for end in ends.values()):
+        _signal_labels(outcome, results, ends, where)
+        return outcome
+    rows = []
+    for position, result in zip(positions(where, m).tolist(), results, strict=True):
+        try:
+            pairs = destinations(branch, result)
+        except Exception as error:  # noqa: BLE001 - the row's router failed
+            outcome.failures.append((position, error))
+            continue
+        rows.append((position, [pair for pair in pairs if _is_known(tables, spec.name, pair[0])]))
+    outcome.merge(of_pairs(rows, m))
+    return outcome
+
+
+def _is_known(tables: Tables, node: str, channel: str) -> bool:
+    known = channel in tables.channels
+    if not known:
+        warn_unknown(node, channel)
+    return known
+
+
+def _signal_labels(
+    outcome: Outcome, results: list[Any], ends: dict[Any, str], where: Where
+) -> None:
+    if len(ends) == 1:
+        (end,) = ends.values()
+        if end != END:
+            outcome.signal(branch_channel(end), where)
+        return
+    index = {label: code for code, label in enumerate(ends)}
+    codes = np.fromiter(map(index.__getitem__, results), np.intp, len(results))
+    for label, end in ends.items():
+        if end != END:
+            at = np.flatnonzero(codes == index[label])
+            outcome.signal(branch_channel(end), compose(where, at))
+
+
+def _route_vector(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
+    action = branch.action
+    assert action.fn is not None
+    site.enter_batch(spec.name)
+    batch = inputs.batch(site.rows)
+    goals = site.tables.goals
+    try:
+        returned = action.fn(batch, **site.scope.arguments(action.inject))
+        batch.close()
+        if isinstance(returned, Goto | Sends | list) and not _is_labels(returned):
+            return normalise(spec.name, returned, inputs.m, (), goals)
+        chosen = labels_of(action.name, returned, inputs.m, branch.ends, goals)
+    except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+        return Outcome(inputs.m, failures=[(i, error) for i in range(inputs.m)])
+    outcome = Outcome(inputs.m)
+    for end, at in chosen:
+        if end != END:
+            outcome.signal(branch_channel(end), at)
+    return outcome
+
+
+def _is_labels(returned: Any) -> bool:
+    return isinstance(returned, list) and not any(isinstance(i, Goto | Sends) for i in returned)
+
+
+def _route_expr(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
+    router: Any = branch.action.fn
+    columns, ok, rest = _split(router, inputs)
+    parts = []
+    if columns is not None:
+        parts.append((ok, _choose(branch, router, columns, inputs.m if ok is None else len(ok))))
+    if len(rest):
+        results, where, failures = call_rows(router.scalar, inputs.take(rest).rows(), [])
+        part = _of_labels(spec, branch, results, where, len(rest), site.tables)
+        part.failures += failures
+        parts.append((rest, part))
+    return joined(parts, inputs.m)
+
+
+def _choose(branch: Branch, router: Any, columns: dict[str, Any], m: int) -> Outcome:
+    routed = router.evaluate(columns, m)
+    outcome = Outcome(m, failures=list(routed.errors))
+    for code, label in enumerate(routed.labels):
+        end = branch.ends[label] if branch.ends else label
+        at = np.flatnonzero(routed.codes == code)
+        if end != END and len(at):
+            outcome.signal(branch_channel(end), None if len(at) == m else at)
+    return outcome

@@ -1,0 +1,177 @@
+"""Columnar nodes among single runs: called for one run, or for all that arrive together."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from vecgraph.engine.execute import Site, run_node, run_router
+from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.tables import Tables
+from vecgraph.nodes.outcome import Outcome, joined, unpacked
+from vecgraph.nodes.vector import normalise
+from vecgraph.nodes.writer import Pairs, StateWriter
+from vecgraph.program import Branch, NodeSpec
+from vecgraph.state import Inputs
+
+__all__ = ["COLUMNAR", "Gatherer", "node_alone", "router_alone"]
+
+COLUMNAR = frozenset({"expr", "vector"})
+"""Tiers whose functions take columns."""
+
+
+def node_alone(tables: Tables, spec: NodeSpec, value: Any, scope: Scope) -> Pairs:
+    """Run a columnar node for one run; return what it wrote."""
+    outcome = run_node(spec, _inputs(spec.reads, [value]), _site(tables, [scope]))
+    return _single(outcome, scope, spec)
+
+
+def router_alone(
+    tables: Tables, spec: NodeSpec, branch: Branch, value: Any, scope: Scope
+) -> Pairs:
+    """Run a columnar router for one run; return the writes that send it on."""
+    inputs = _inputs(branch.reads, [value])
+    outcome = run_router(spec, branch, inputs, None, 1, _site(tables, [scope]))
+    return _single(outcome, scope, spec)
+
+
+def _single(outcome: Outcome, scope: Scope, spec: NodeSpec) -> Pairs:
+    (pairs,) = unpacked(outcome)
+    if isinstance(pairs, BaseException):
+        raise pairs
+    return pairs
+
+
+def _inputs(reads: Any, values: list[Any]) -> Inputs:
+    if isinstance(reads, str):
+        values = [{reads: value} for value in values]
+    return Inputs(len(values), objects=values)
+
+
+def _site(tables: Tables, scopes: list[Scope]) -> Site:
+    rows = np.array([scope.row for scope in scopes], np.int64)
+    steps = np.array([scope.step for scope in scopes], np.int64)
+    pushes = None
+    if any(scope.push is not None for scope in scopes):
+        pushes = np.array([-1 if s.push is None else s.push for s in scopes], np.int64)
+    return Site(tables, Scope(scopes[0].shared), rows, steps, pushes)
+
+
+class Gatherer:
+    """Calls columnar nodes for the runs that reach them together, on one event loop.
+
+    A call is made when `max_batch` runs have arrived, or `max_wait` seconds after the
+    first one, or, without those, as soon as no other run can arrive without waiting.
+
+    Parameters
+    ----------
+    tables : Tables
+    shared : Shared
+        Its config's ``max_concurrency`` bounds the coroutine calls in flight.
+    """
+
+    def __init__(self, tables: Tables, shared: Shared) -> None:
+        self._tables = tables
+        limit = shared.config.get("max_concurrency")
+        self._slots = None if limit is None else asyncio.Semaphore(limit)
+        self._waiting: dict[Any, list[tuple[Any, Scope, asyncio.Future[Pairs]]]] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def slot(self) -> AbstractAsyncContextManager[Any]:
+        """Return what a coroutine call must hold while it runs."""
+        return nullcontext() if self._slots is None else self._slots
+
+    async def node(self, spec: NodeSpec, value: Any, scope: Scope) -> Pairs:
+        """Run a columnar node for one of the runs that arrive; return what it wrote."""
+        return await self._arrive(spec, None, value, scope)
+
+    async def router(self, spec: NodeSpec, branch: Branch, value: Any, scope: Scope) -> Pairs:
+        """Run a columnar router likewise."""
+        return await self._arrive(spec, branch, value, scope)
+
+    async def _arrive(
+        self, spec: NodeSpec, branch: Branch | None, value: Any, scope: Scope
+    ) -> Pairs:
+        loop = asyncio.get_running_loop()
+        action = spec.action if branch is None else branch.action
+        assert action is not None
+        key = (spec.name, None if branch is None else branch.name)
+        waiting = self._waiting.setdefault(key, [])
+        future: asyncio.Future[Pairs] = loop.create_future()
+        waiting.append((value, scope, future))
+        most = action.options.get("max_batch")
+        if most is not None and len(waiting) >= most:
+            self._flush(key, spec, branch)
+        elif len(waiting) == 1:
+            wait = action.options.get("max_wait")
+            if wait:
+                loop.call_later(wait, self._flush, key, spec, branch)
+            else:
+                loop.call_soon(self._flush, key, spec, branch)
+        return await future
+
+    def _flush(self, key: Any, spec: NodeSpec, branch: Branch | None) -> None:
+        arrived = self._waiting.pop(key, None)
+        if arrived:
+            call = asyncio.ensure_future(self._call(spec, branch, arrived))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+
+    async def _call(
+        self,
+        spec: NodeSpec,
+        branch: Branch | None,
+        arrived: list[tuple[Any, Scope, asyncio.Future[Pairs]]],
+    ) -> None:
+        arrived = [item for item in arrived if not item[2].done()]
+        if not arrived:
+            return
+        site = _site(self._tables, [scope for _, scope, _ in arrived])
+        values = [value for value, _, _ in arrived]
+        try:
+            outcome = await self._outcome(spec, branch, values, site)
+            results = unpacked(outcome)
+        except BaseException as error:  # a cancelled or broken call must not leave runs waiting
+            results = [error] * len(arrived)
+        for (_, _, future), result in zip(arrived, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    async def _outcome(
+        self, spec: NodeSpec, branch: Branch | None, values: list[Any], site: Site
+    ) -> Outcome:
+        m = len(values)
+        if branch is not None:
+            return run_router(spec, branch, _inputs(branch.reads, values), None, m, site)
+        inputs = _inputs(spec.reads, values)
+        if spec.action is not None and spec.action.fn is None:
+            async with self.slot():
+                return await _acall_vector(spec, inputs, site)
+        return run_node(spec, inputs, site)
+
+
+async def _acall_vector(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
+    action = spec.action
+    assert action is not None
+    assert action.afn is not None
+    assert isinstance(spec.writer, StateWriter)
+    site.enter_batch(spec.name)
+    batch = inputs.batch(site.rows)
+    try:
+        returned = await action.afn(batch, **site.scope.arguments(action.inject))
+        batch.close()
+        return normalise(spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals)
+    except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+        if action.options.get("on_error") != "split" or inputs.m == 1:
+            return Outcome(inputs.m, failures=[(i, error) for i in range(inputs.m)])
+    half = inputs.m // 2
+    halves = [np.arange(half), np.arange(half, inputs.m)]
+    parts = [(at, await _acall_vector(spec, inputs.take(at), site.take(at))) for at in halves]
+    return joined(parts, inputs.m)

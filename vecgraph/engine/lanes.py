@@ -1,0 +1,395 @@
+"""Many runs at once: a lane of rows goes through its supersteps while it is hot in cache.
+
+A lane holds a bounded number of rows. Rows that end leave it at once; it is compacted when
+few are left, or when all that are left stand at one node, and refilled from the rows that
+wait. While every row of a lane is at one node no position is written down at all (`Where`
+None), columns are handed to the node as they are and its results take their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from vecgraph.columns import Column, concat
+from vecgraph.constants import START
+from vecgraph.engine.control import Control, Due, Queue
+from vecgraph.engine.read import Clock
+from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
+from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.superstep import Applied, apply, execute
+from vecgraph.engine.tables import Tables, names_of
+from vecgraph.errors import GraphRecursionError
+from vecgraph.nodes.outcome import Packets
+from vecgraph.positions import count, mask_of, positions, union
+from vecgraph.state import Inputs, State
+from vecgraph.typing import Rows, Where
+
+__all__ = ["LANE", "Lanes"]
+
+LANE = 65_536
+"""Rows of a lane: a few columns of this length stay in a core's cache."""
+
+_DONE, _ERROR, _RECURSION = (STATUSES.index(s) for s in ("done", "error", "recursion"))
+_COMPACT = 0.75
+_REFILL = 0.5
+_NARROW = 8
+"""Up to this many columns, compacting a lane is cheaper than gathering at every step."""
+
+
+class Lane:
+    """A working set of runs.
+
+    Attributes
+    ----------
+    state : State
+        L rows.
+    birth : int64 ndarray of shape (L,)
+        Tick of each run's step 0.
+    live : Where
+        Positions of the runs that have not ended.
+    due : list of Due
+        Tasks of the next superstep.
+    emitted : bool ndarray of shape (L,), or None
+        Runs that have written an output; None: all.
+    shown : dict of str to Column
+        Outputs as last emitted, where a channel may change without a write.
+    """
+
+    __slots__ = ("birth", "due", "emitted", "live", "shown", "state")
+
+    def __init__(self, state: State, birth: np.ndarray) -> None:
+        self.state = state
+        self.birth = birth
+        self.live: Where = None
+        self.due: list[Due] = []
+        self.emitted: np.ndarray | None = np.zeros(len(state), np.bool_)
+        self.shown: dict[str, Column] = {}
+
+
+class Archive:
+    """Results of the runs that have ended, in the order in which they ended."""
+
+    def __init__(self, names: tuple[str, ...], ids: Rows) -> None:
+        n = len(ids)
+        self.ids = ids
+        self.names = names
+        self.rows: list[Rows] = []
+        self.columns: dict[str, list[Column]] = {name: [] for name in names}
+        self.emitted: list[np.ndarray] = []
+        self.status = np.zeros(n, np.int8)
+        self.steps = np.zeros(n, np.int64)
+        self.errors: list[RowError] = []
+
+    def results(self) -> Results:
+        """Return everything in row order."""
+        n = len(self.status)
+        if not self.rows:
+            columns = {name: Column.absent(0) for name in self.names}
+            return Results(columns, np.zeros(0, np.bool_), self.status, self.steps, self.ids)
+        rows = np.concatenate(self.rows)
+        columns = {name: concat(parts) for name, parts in self.columns.items()}
+        emitted = np.concatenate(self.emitted)
+        if (rows != np.arange(n)).any():
+            order = np.empty(n, np.intp)
+            order[rows] = np.arange(n)
+            columns = {name: column.take(order) for name, column in columns.items()}
+            emitted = emitted[order]
+        errors = sorted(self.errors, key=lambda error: error.row)
+        return Results(columns, emitted, self.status, self.steps, self.ids, errors)
+
+
+class Lanes:
+    """The loop over lanes for one batch.
+
+    Parameters
+    ----------
+    tables, control : Tables, Control
+    shared : Shared
+    ids : int64 ndarray of shape (N,)
+        Number of each run, as nodes and records see it.
+    size : int
+        Rows of a lane.
+    observer : callable, optional
+        Gets each `Superstep`.
+    on_step : callable, optional
+        Gets the archive after each superstep, for progress.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        control: Control,
+        shared: Shared,
+        ids: Rows,
+        *,
+        size: int = LANE,
+        observer: Observer | None = None,
+        on_step: Callable[[int, int, int, int], None] | None = None,
+    ) -> None:
+        self.tables = tables
+        self.control = control
+        self.shared = shared
+        self.ids = ids
+        self.size = size
+        self.observer = observer
+        self.on_step = on_step
+        self.scope = Scope(shared)
+        self.tick = 0
+        self.supersteps = 0
+        self.run_steps = 0
+        self.ended = 0
+        names = names_of(tables.program.outputs)
+        self.archive = Archive(names, ids)
+
+    def run(self, inputs: Inputs) -> Results:
+        """Run every row of `inputs` to its end."""
+        self._inputs, self._next, self._waiting = inputs, 0, inputs.m
+        lane = self._refill(None)
+        while lane is not None:
+            self._step(lane)
+            lane = self._refill(self._compact(lane))
+        results = self.archive.results()
+        results.supersteps, results.run_steps = self.supersteps, self.run_steps
+        if isinstance(self.tables.program.outputs, str):
+            results.bare = self.tables.program.outputs
+        return results
+
+    def _refill(self, lane: Lane | None) -> Lane | None:
+        alive = 0 if lane is None else count(lane.live, len(lane.state))
+        while self._waiting and alive <= self.size * _REFILL:
+            fresh = self._admit(min(self._waiting, self.size - alive))
+            lane = fresh if lane is None or not alive else _together(self._dense(lane), fresh)
+            alive = count(lane.live, len(lane.state))
+        return lane if alive else None
+
+    def _admit(self, n: int) -> Lane:
+        """Start the next `n` waiting runs: their input, and the superstep of START."""
+        begin, end = self._next, self._next + n
+        self._next, self._waiting = end, self._waiting - n
+        part = self._inputs if n == len(self.ids) else self._inputs.take(np.arange(begin, end))
+        tables = self.tables
+        columns = {
+            name: channel.empty(n)
+            for name, channel in tables.channels.items()
+            if name not in self.control.names and name != START
+        }
+        columns.update(self.control.empty(n))
+        lane = Lane(State(np.arange(begin, end), columns), np.full(n, self.tick))
+        if not tables.steady_outputs:
+            lane.shown = {name: Column.absent(n) for name in names_of(tables.program.outputs)}
+        lane.due = [Due(tables.nodes[START], None)]
+        self._step(lane, part)
+        lane.birth -= 1  # the lane's next superstep is step 1 of these runs
+        return self._compact(lane)
+
+    def _step(self, lane: Lane, inputs: Inputs | None = None) -> None:
+        """Run one superstep of a lane and retire the runs that it ends."""
+        begin = perf_counter()
+        state, tables = lane.state, self.tables
+        started = inputs is not None
+        clock = Clock(self.tick, lane.birth, self.shared.limit)
+        record = None if self.observer is None else _record(lane, clock, self.ids)
+        done = [
+            execute(tables, state, due, clock, self.scope, self.ids, inputs) for due in lane.due
+        ]
+        applied = apply(tables, self.control, state, lane.live, done)
+        self._emit(lane, applied.written)
+        lane.due = applied.due
+        if not started:
+            self.supersteps += 1
+            self.run_steps += count(lane.live, len(state))
+            self.tick += 1
+        self._retire(lane, applied, clock, started=started)
+        if self.observer is not None and record is not None:
+            self.observer(Superstep(*record, perf_counter() - begin))
+        if self.on_step is not None:
+            running = count(lane.live, len(lane.state))
+            failed = len(self.archive.errors)
+            self.on_step(self.ended - failed, running, failed, self.run_steps)
+
+    def _emit(self, lane: Lane, written: Where) -> None:
+        if lane.emitted is not None:
+            if written is None:
+                lane.emitted = None
+            elif len(written):
+                lane.emitted[written] = True
+                if lane.emitted.all():
+                    lane.emitted = None
+        if lane.shown and (written is None or len(written)):
+            for name, column in lane.shown.items():
+                values = self.tables.channels[name].read_columns(lane.state.gather(name, written))
+                lane.shown[name] = column.put(written, values)
+
+    def _retire(self, lane: Lane, applied: Applied, clock: Clock, *, started: bool) -> None:
+        n = len(lane.state)
+        alive = union([due.where for due in lane.due], n)
+        spent = self._spent(lane, clock, applied)
+        if alive is None and not applied.failures and not len(spent):
+            return
+        ended = mask_of(lane.live, n)
+        if len(spent):
+            error = GraphRecursionError.at(clock.limit)
+            applied.failures.update(
+                (int(p), (None, error)) for p in spent.tolist() if p not in applied.failures
+            )
+        if alive is None or len(alive):
+            ended[slice(None) if alive is None else alive] = False
+        ended[list(applied.failures)] = True
+        gone = np.flatnonzero(ended)
+        if not len(gone):
+            lane.live = alive
+            return
+        self._archive(lane, gone, applied, clock)
+        _drop(lane, ended, n)
+
+    def _spent(self, lane: Lane, clock: Clock, applied: Applied) -> np.ndarray:
+        """Return the runs that would need a step beyond the limit."""
+        if clock.tick - int(lane.birth.min(initial=clock.tick)) < clock.limit:
+            return np.empty(0, np.intp)
+        live = positions(lane.live, len(lane.state))
+        return live[clock.steps(live) >= clock.limit]
+
+    def _archive(self, lane: Lane, gone: np.ndarray, applied: Applied, clock: Clock) -> None:
+        archive, state = self.archive, lane.state
+        rows = state.rows[gone]
+        archive.rows.append(rows)
+        steps = clock.steps(gone)
+        archive.steps[rows] = steps
+        for name in archive.names:
+            if lane.shown:
+                archive.columns[name].append(lane.shown[name].take(gone))
+            else:
+                cells = state.columns[name].take(gone)
+                archive.columns[name].append(self.tables.channels[name].read_columns(cells))
+        everyone = np.ones(len(gone), np.bool_)
+        archive.emitted.append(everyone if lane.emitted is None else lane.emitted[gone])
+        for position, (node, error) in applied.failures.items():
+            row = int(state.rows[position])
+            step = int(clock.steps(np.array([position]))[0])
+            is_limit = isinstance(error, GraphRecursionError) and node is None
+            archive.status[row] = _RECURSION if is_limit else _ERROR
+            archive.errors.append(RowError(int(self.ids[row]), node, step, error))
+        self.ended += len(gone)
+
+    def _compact(self, lane: Lane) -> Lane:
+        """Drop ended rows if few rows are left, or if those left stand at one node."""
+        if lane.live is None:
+            return lane
+        n = len(lane.state)
+        narrow = len(lane.due) == 1 and lane.due[0].queue is None
+        narrow = narrow and len(lane.state.columns) <= _NARROW
+        if len(lane.live) < n * _COMPACT or narrow:
+            return self._dense(lane)
+        return lane
+
+    def _dense(self, lane: Lane) -> Lane:
+        live = lane.live
+        if live is None:
+            return lane
+        dense = Lane(lane.state.take(live), lane.birth[live])
+        dense.emitted = None if lane.emitted is None else lane.emitted[live]
+        dense.shown = {name: column.take(live) for name, column in lane.shown.items()}
+        place = np.zeros(len(lane.state), np.intp)
+        place[live] = np.arange(len(live))
+        dense.due = [_moved(due, place, len(live)) for due in lane.due]
+        return dense
+
+
+def _moved(due: Due, place: np.ndarray, n: int) -> Due:
+    if due.queue is not None:
+        packets = due.queue.packets
+        where = place[packets.where]
+        return Due(due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload)))
+    where = None if due.where is None else place[due.where]
+    return Due(due.spec, None if where is None or len(where) == n else where)
+
+
+def _drop(lane: Lane, ended: np.ndarray, n: int) -> None:
+    """Take ended runs out of a lane's frontier."""
+    left = []
+    for due in lane.due:
+        if due.queue is not None:
+            at = np.flatnonzero(~ended[due.where])
+            if len(at) == len(due.where):
+                left.append(due)
+            elif len(at):
+                left.append(_part(due, at))
+            continue
+        where = np.flatnonzero(~ended) if due.where is None else due.where[~ended[due.where]]
+        if len(where):
+            left.append(Due(due.spec, where))
+    lane.due = left
+    lane.live = union([due.where for due in left], n)
+
+
+def _part(due: Due, at: np.ndarray) -> Due:
+    assert due.queue is not None
+    packets = due.queue.packets
+    payload = packets.payload
+    some: Any = (
+        [payload[i] for i in at.tolist()]
+        if isinstance(payload, list)
+        else {name: column.take(at) for name, column in payload.items()}
+    )
+    where = packets.where[at]
+    return Due(due.spec, where, Queue(due.queue.index[at], Packets(where, packets.nodes, some)))
+
+
+def _together(a: Lane, b: Lane) -> Lane:
+    """Return a lane with the rows of both, `a`'s first; both dense."""
+    n, m = len(a.state), len(b.state)
+    lane = Lane(State.concat([a.state, b.state]), np.concatenate([a.birth, b.birth]))
+    if a.emitted is None and b.emitted is None:
+        lane.emitted = None
+    else:
+        lane.emitted = np.concatenate(
+            [np.ones(k, np.bool_) if e is None else e for e, k in ((a.emitted, n), (b.emitted, m))]
+        )
+    lane.shown = {name: concat([column, b.shown[name]]) for name, column in a.shown.items()}
+    lane.due = _merged_due(a.due, b.due, n, m)
+    lane.live = union([due.where for due in lane.due], n + m)
+    return lane
+
+
+def _merged_due(a: list[Due], b: list[Due], n: int, m: int) -> list[Due]:
+    shifted = [_shifted(due, n, m) for due in b]
+    queues = [due for due in a if due.queue is not None]
+    queues += [due for due in shifted if due.queue is not None]
+    wheres: dict[str, list[np.ndarray]] = {}
+    specs = {}
+    for due in a:
+        if due.queue is None:
+            specs[due.spec.name] = due.spec
+            wheres.setdefault(due.spec.name, []).append(positions(due.where, n))
+    for due in shifted:
+        if due.queue is None:
+            specs[due.spec.name] = due.spec
+            wheres.setdefault(due.spec.name, []).append(positions(due.where, m))
+    merged = []
+    for name in sorted(wheres):
+        where = np.concatenate(wheres[name])
+        merged.append(Due(specs[name], None if len(where) == n + m else where))
+    return queues + merged
+
+
+def _shifted(due: Due, n: int, m: int) -> Due:
+    if due.queue is None:
+        return Due(due.spec, positions(due.where, m) + n)
+    packets = due.queue.packets
+    where = packets.where + n
+    return Due(due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload)))
+
+
+def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:
+    rows = lane.state.rows
+    tasks = [
+        TaskRecord(due.spec.name, ids[rows if due.where is None else rows[due.where]], clock.steps(due.where))
+        for due in lane.due
+    ]
+    taking = positions(lane.live, len(rows))
+    return ids[rows[taking]], clock.steps(taking), tasks
+

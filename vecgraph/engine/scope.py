@@ -1,0 +1,210 @@
+"""What the engine offers the functions that it calls: config, runtime, stream writer, random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from vecgraph.config import RunnableConfig, TaskContext
+from vecgraph.rng import RowStreams, row_generator
+from vecgraph.runtime import ExecutionInfo, Runtime
+from vecgraph.typing import Rows
+
+__all__ = ["Scope", "Shared"]
+
+
+class Shared:
+    """What all runs of one call share.
+
+    Attributes
+    ----------
+    config : RunnableConfig
+        Complete.
+    context, store : object
+    seed : int
+        Seed of the batch; `Runtime.rng` depends on it.
+    write : callable or None
+        Gets the row and the value that a node writes to the ``custom`` stream.
+    rows : int64 ndarray, or None
+        In a subgraph: the enclosing batch's number of each of its runs.
+    path : str
+        Names of the enclosing graphs' nodes; keeps a subgraph's random numbers apart.
+    """
+
+    __slots__ = ("config", "context", "path", "rows", "seed", "store", "write")
+
+    def __init__(
+        self,
+        config: RunnableConfig,
+        *,
+        context: Any = None,
+        store: Any = None,
+        seed: int = 0,
+        write: Callable[[int, Any], None] | None = None,
+        path: str = "",
+        rows: Rows | None = None,
+    ) -> None:
+        self.config = config
+        self.context = context
+        self.store = store
+        self.seed = seed
+        self.write = write
+        self.path = path
+        self.rows = rows
+
+    @property
+    def limit(self) -> int:
+        """The recursion limit."""
+        return int(self.config["recursion_limit"])
+
+
+class Scope(TaskContext):
+    """The task that runs now, for whoever asks; nothing is built before somebody does.
+
+    One object serves a whole loop over rows: the current row is ``rows[len(done)]``.
+    """
+
+    __slots__ = ("_done", "_pushes", "_rows", "_steps", "node", "shared", "vectorised")
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.node = ""
+        self.vectorised = False
+        self._rows: Any = (0,)
+        self._steps: Any = (0,)
+        self._pushes: Any = None
+        self._done: Any = ()
+
+    def enter(self, node: str, rows: Any, steps: Any, pushes: Any = None, done: Any = ()) -> None:
+        """Note the task that runs now.
+
+        Parameters
+        ----------
+        node : str
+        rows, steps : sequence of int
+            Run and superstep of each row.
+        pushes : sequence of int, optional
+            Index of each row's Send.
+        done : list
+            As long as the number of rows that have been served.
+        """
+        self.node = node
+        self.vectorised = False
+        self._rows, self._steps, self._pushes, self._done = rows, steps, pushes, done
+
+    def enter_batch(self, node: str, rows: Rows, steps: Any, pushes: Any) -> None:
+        """Note the vector node that runs now."""
+        self.enter(node, rows, steps, pushes)
+        self.vectorised = True
+
+    @property
+    def row(self) -> int:
+        """Number of the run that is being served."""
+        return int(self._rows[len(self._done)])
+
+    @property
+    def step(self) -> int:
+        """Its superstep; of a vector node, the first row's."""
+        return int(self._steps[len(self._done)])
+
+    @property
+    def push(self) -> int | None:
+        """Index of the Send that is being served, None if a channel triggered the node."""
+        return None if self._pushes is None else int(self._pushes[len(self._done)])
+
+    @property
+    def task_id(self) -> str:
+        """Return an id of the task, the same in every batch that the run is part of."""
+        shared = self.shared
+        key = f"{shared.seed}|{shared.path}|{self.node}|{self.row}|{self.step}|{self.push}"
+        return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The call's config with this task's place in its metadata."""
+        config = self.shared.config
+        place = {"langgraph_step": self.step, "langgraph_node": self.node}
+        metadata = {**config.get("metadata", {}), **place}
+        return {**config, "metadata": metadata, "run_name": self.node}
+
+    @property
+    def runtime(self) -> Runtime[Any]:
+        """A Runtime for the current row, or for the batch of a vector node."""
+        shared, row, write = self.shared, self.row, self.shared.write
+        options: dict[str, Any] = {}
+        if write is not None:
+            options["stream_writer"] = lambda value: write(row, value)
+        thread = shared.config.get("configurable", {}).get("thread_id")
+        task = self.task_id
+        info = ExecutionInfo("", f"{self.node}:{task}", task, thread and str(thread))
+        return Runtime(
+            context=shared.context,
+            store=shared.store,
+            execution_info=info,
+            rng=self._rng(),
+            **options,
+        )
+
+    def _rng(self) -> Any:
+        shared = self.shared
+        node = shared.path + self.node
+        if self.vectorised:
+            tasks = 0 if self._pushes is None else np.asarray(self._pushes) + 1
+            return RowStreams(shared.seed, self._rows, np.asarray(self._steps), node, tasks)
+        row, step, task = self.row, self.step, 0 if self.push is None else self.push + 1
+        return _LazyGenerator(lambda: row_generator(shared.seed, row, step, node, task))
+
+    def arguments(self, inject: Mapping[str, str]) -> dict[str, Any]:
+        """Return the keyword arguments that a function wants, for the current row."""
+        return {name: self._argument(kind) for name, kind in inject.items()}
+
+    def _argument(self, kind: str) -> Any:
+        if kind == "config":
+            return self.config
+        runtime = self.runtime
+        if kind == "runtime":
+            return runtime
+        return {
+            "writer": runtime.stream_writer,
+            "store": runtime.store,
+            "previous": runtime.previous,
+            "error": None,
+        }[kind]
+
+    def note(self, error: BaseException, position: int | None = None) -> BaseException:
+        """Add to a node's exception which task it came from, as LangGraph does."""
+        if position is not None:
+            self._done = _Length(position)
+        error.add_note(f"During task with name '{self.node}' and id '{self.task_id}'")
+        return error
+
+
+class _Length:
+    """Stands for a list of a known length."""
+
+    __slots__ = ("_n",)
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+
+class _LazyGenerator:
+    """A row's random numbers, made when the node first asks for one."""
+
+    __slots__ = ("_generator", "_make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._generator: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._generator is None:
+            self._generator = self._make()
+        return getattr(self._generator, name)

@@ -1,0 +1,463 @@
+"""One superstep of many runs: plan, execute, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vecgraph.channels.base import Failure, Folded, Write
+from vecgraph.columns import concat
+from vecgraph.constants import START, TASKS
+from vecgraph.engine.control import Control, Due, Queue
+from vecgraph.engine.execute import Site, run_node, run_router
+from vecgraph.engine.read import Clock, Fresh, node_inputs
+from vecgraph.engine.scope import Scope
+from vecgraph.engine.single import logger
+from vecgraph.engine.tables import Tables
+from vecgraph.nodes.outcome import Outcome, Packets
+from vecgraph.positions import compose, count, mask_of, positions, union, without
+from vecgraph.state import Inputs, State
+from vecgraph.typing import Mask, Rows, Where
+
+__all__ = ["Applied", "Executed", "apply", "execute"]
+
+_NOBODY = np.empty(0, np.intp)
+
+
+@dataclass(slots=True)
+class Executed:
+    """A task that has run.
+
+    Attributes
+    ----------
+    due : Due
+    outcome : Outcome
+        In the task's positions.
+    folded : dict of str to Folded
+        What its routers saw its writes make of some channels.
+    """
+
+    due: Due
+    outcome: Outcome
+    folded: dict[str, Folded] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a superstep left.
+
+    Attributes
+    ----------
+    due : list of Due
+        Tasks of the next superstep, in the order in which they start.
+    failures : dict of int to (str or None, exception)
+        Runs that failed, with the node it happened in.
+    written : Where
+        Positions at which an output channel was written and changed.
+    """
+
+    due: list[Due]
+    failures: dict[int, tuple[str | None, BaseException]]
+    written: Where
+
+
+def execute(
+    tables: Tables,
+    state: State,
+    due: Due,
+    clock: Clock,
+    scope: Scope,
+    ids: Rows,
+    inputs: Inputs | None = None,
+) -> Executed:
+    """Run a node, its edges and its routers on the rows of a task.
+
+    Parameters
+    ----------
+    ids : int64 ndarray
+        Number of each run of the batch, as its nodes see it.
+    inputs : Inputs, optional
+        What START gets.
+    """
+    spec, where = due.spec, due.where
+    m = count(where, len(state))
+    pushes = None if due.queue is None else due.queue.index
+    rows = ids[state.rows if where is None else state.rows[where]]
+    site = Site(tables, scope, rows, clock.steps(where), pushes)
+    if inputs is None:
+        inputs = _inputs(tables, state, due, m, clock)
+    outcome = run_node(spec, inputs, site)
+    for target in spec.targets:
+        outcome.signal(target, outcome.ok)
+    executed = Executed(due, outcome)
+    if spec.branches:
+        fresh = Fresh(tables, state, where, outcome, clock)
+        executed.folded = fresh.folded
+        for branch in spec.branches:
+            ok = outcome.ok
+            k = count(ok, m)
+            if k:
+                part = fresh.inputs(branch, ok, k)
+                outcome.merge(run_router(spec, branch, part, ok, m, site.take(ok)))
+    site.note(spec.name, outcome.failures)
+    return executed
+
+
+def _inputs(tables: Tables, state: State, due: Due, m: int, clock: Clock) -> Inputs:
+    if due.queue is None:
+        return node_inputs(tables, state, due.spec, due.where, m, clock)
+    payload = due.queue.packets.payload
+    if isinstance(payload, list):
+        return Inputs(m, objects=payload)
+    return Inputs(m, tuple(payload), payload.get)
+
+
+def apply(tables: Tables, control: Control, state: State, live: Where, done: list[Executed]) -> Applied:
+    """Apply a superstep's writes; the State changes in place, columns that others hold do not.
+
+    Parameters
+    ----------
+    live : Where
+        Runs that take part: all but those that ended before.
+    done : list of Executed
+        In the order in which the tasks started.
+    """
+    n = len(state)
+    failures: dict[int, tuple[str | None, BaseException]] = {}
+    for executed in done:
+        _collect(failures, executed)
+    ordered = sorted(done, key=_path)
+    control_ready = [e.due for e in done]
+    gone = _gone(failures, n)
+    writes = _writes(state, ordered, gone)
+    folds, broken = _fold(tables, state, writes, ordered, gone)
+    while broken:
+        failures.update({p: (None, error) for p, error in broken if p not in failures})
+        gone = _gone(failures, n)
+        writes = _writes(state, ordered, gone)
+        folds, broken = _fold(tables, state, writes, ordered, gone)
+    control.consume(state, control_ready)
+    for name, folded in folds.items():
+        state.put(name, folded.where, folded.cells)
+    updated = {name: folded.changed for name, folded in folds.items()}
+    written = union([updated[c] for c in tables.outputs if c in updated], n)
+    active = live if gone is None else without(live, gone)
+    _tick(tables, state, active, updated)
+    due = _plan(tables, control, state, active, ordered, gone)
+    return Applied(due, failures, written)
+
+
+def _collect(failures: dict[int, tuple[str | None, BaseException]], executed: Executed) -> None:
+    where = executed.due.where
+    for position, error in executed.outcome.failures:
+        at = position if where is None else int(where[position])
+        failures.setdefault(at, (executed.due.spec.name, error))
+
+
+def _gone(failures: dict[int, Any], n: int) -> Mask | None:
+    return mask_of(np.fromiter(failures, np.intp, len(failures)), n) if failures else None
+
+
+def _path(executed: Executed) -> tuple[int, str]:
+    due = executed.due
+    return (0, due.spec.name) if due.queue is None else (1, "")
+
+
+def _writes(state: State, ordered: list[Executed], gone: Mask | None) -> dict[str, list[Write]]:
+    """Return each channel's writes in task order, at positions of the State."""
+    writes: dict[str, list[Write]] = {}
+    pushed: dict[str, list[tuple[Write, np.ndarray]]] = {}
+    for executed in ordered:
+        due = executed.due
+        for name, write in executed.outcome.writes:
+            if name not in state.columns:
+                continue
+            if due.queue is None:
+                writes.setdefault(name, []).append(_placed(write, due.where, gone))
+            else:
+                index = due.queue.index if write.where is None else due.queue.index[write.where]
+                pushed.setdefault(name, []).append((_of_push(write, due.where), index))
+    for name, parts in pushed.items():
+        writes.setdefault(name, []).append(_merged(parts, gone))
+    return {name: kept for name, ws in writes.items() if (kept := [w for w in ws if _counts(w)])}
+
+
+def _counts(write: Write) -> bool:
+    return write.where is None or len(write.where) > 0
+
+
+def _placed(write: Write, where: Where, gone: Mask | None) -> Write:
+    at = compose(where, write.where)
+    if gone is None:
+        return Write(at, write.values, write.repeats)
+    if at is None:
+        kept = np.flatnonzero(~gone)
+        return Write(kept, write.values.take(kept))
+    keep = np.flatnonzero(~gone[at])
+    return Write(at[keep], write.values.take(keep), write.repeats)
+
+
+def _of_push(write: Write, where: Where) -> Write:
+    return Write(compose(where, write.where), write.values, repeats=True)
+
+
+def _merged(parts: list[tuple[Write, np.ndarray]], gone: Mask | None) -> Write:
+    """Return the writes of all packets as one, each run's in the order of its packets."""
+    if len(parts) == 1:
+        return _placed(parts[0][0], None, gone)
+    where = np.concatenate([write.where for write, _ in parts])
+    values = concat([write.values for write, _ in parts])
+    order = np.argsort(np.concatenate([index for _, index in parts]), kind="stable")
+    return _placed(Write(where[order], values.take(order), repeats=True), None, gone)
+
+
+def _fold(
+    tables: Tables,
+    state: State,
+    writes: dict[str, list[Write]],
+    ordered: list[Executed],
+    gone: Mask | None,
+) -> tuple[dict[str, Folded], list[Failure]]:
+    folds, broken = {}, []
+    only = ordered[0] if len(ordered) == 1 and gone is None and ordered[0].due.queue is None else None
+    for name, parts in writes.items():
+        if only is not None and name in only.folded:
+            folded = only.folded[name]
+            where, changed = compose(only.due.where, folded.where), folded.changed
+            changed = where if changed is folded.where else compose(only.due.where, changed)
+            folded = Folded(where, folded.cells, changed)
+        else:
+            folded = tables.channels[name].fold_columns(state.columns[name], parts)
+        folds[name] = folded
+        broken += folded.failures
+    return folds, broken
+
+
+def _tick(tables: Tables, state: State, active: Where, updated: dict[str, Where]) -> None:
+    """Let the channels that nobody wrote pass a superstep."""
+    n = len(state)
+    for name in tables.unsteady:
+        if name not in state.columns or name in _CONTROL:
+            continue
+        channel, column = tables.channels[name], state.columns[name]
+        if column.present is not None and not column.present.any():
+            continue
+        quiet = positions(active, n)
+        if name in updated:
+            quiet = without(quiet, mask_of(updated[name], n))
+        cells, changed = channel.tick_columns(column.take(quiet))
+        if changed.any():
+            at = np.flatnonzero(changed)
+            state.put(name, quiet[at], cells.take(at))
+            available = channel.available_columns(cells.take(at))
+            shown = at if available is None else at[available]
+            if len(shown):
+                updated[name] = union([updated.get(name, _NOBODY), quiet[shown]], n)
+
+
+_CONTROL = frozenset({START, TASKS})
+
+
+def _plan(
+    tables: Tables,
+    control: Control,
+    state: State,
+    active: Where,
+    ordered: list[Executed],
+    gone: Mask | None,
+) -> list[Due]:
+    """Return the tasks of the next superstep: packets first, then nodes by name."""
+    n = len(state)
+    opened: dict[str, list[Where]] = {}
+    for executed in ordered:
+        _open(control, state, executed, gone, opened)
+    if control.finishing:
+        quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
+        for channel, parts in control.finish(state, quiet).items():
+            opened.setdefault(channel, []).extend(parts)
+    by_node: dict[str, list[Where]] = {}
+    for channel, parts in opened.items():
+        by_node.setdefault(control.target[channel], []).extend(parts)
+    due = _queues(tables, state, ordered, gone)
+    for name in sorted(by_node):
+        where = union(by_node[name], n)
+        spec = tables.nodes[name]
+        if isinstance(spec.reads, str):
+            where = _readable(tables, state, spec.reads, where)
+        if where is None or len(where):
+            due.append(Due(spec, where))
+    return due
+
+
+def _open(
+    control: Control,
+    state: State,
+    executed: Executed,
+    gone: Mask | None,
+    opened: dict[str, list[Where]],
+) -> None:
+    where, outcome, spec = executed.due.where, executed.outcome, executed.due.spec
+    for channel, parts in outcome.signals.items():
+        for part in parts:
+            at = _left(compose(where, part), gone)
+            if executed.due.queue is not None and at is not None:
+                at = np.unique(at)
+            if channel in control.deferred:
+                control.set_deferred(state, channel, at)
+            elif channel in control.signals:
+                opened.setdefault(channel, []).append(at)
+    if spec.joins:
+        at = _left(compose(where, outcome.ok), gone)
+        if executed.due.queue is not None and at is not None:
+            at = np.unique(at)
+        for channel in spec.joins:
+            found = control.arrive(state, channel, spec.name, at)
+            if found is not None and len(found):
+                opened.setdefault(channel, []).append(found)
+
+
+def _left(where: Where, gone: Mask | None) -> Where:
+    return where if gone is None else without(where, gone)
+
+
+def _quiet(active: Where, parts: list[Where], n: int) -> np.ndarray:
+    """Return the active runs for which no trigger changed: they are about to end."""
+    busy = union(parts, n)
+    if busy is None:
+        return _NOBODY
+    return without(active, mask_of(busy, n))
+
+
+def _readable(tables: Tables, state: State, name: str, where: Where) -> Where:
+    """Return the positions at which a node's only channel has a value; the others skip it."""
+    available = tables.channels[name].available_columns(state.columns[name].take(where))
+    if available is None:
+        return where
+    return positions(where, len(state))[available]
+
+
+def _queues(
+    tables: Tables, state: State, ordered: Sequence[Executed], gone: Mask | None
+) -> list[Due]:
+    """Return one task a node that packets go to, numbered within each run."""
+    blocks = _blocks(ordered, gone)
+    if not blocks:
+        return []
+    where = np.concatenate([block.where for block in blocks])
+    index = _numbered(where)
+    due: dict[str, list[tuple[Packets, np.ndarray]]] = {}
+    begin = 0
+    for block in blocks:
+        end = begin + len(block.where)
+        for name, part, at in _by_target(block):
+            due.setdefault(name, []).append((part, index[begin:end][at]))
+        begin = end
+    return [
+        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
+    ]
+
+
+def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
+    """Return all packets in write order: by task, those of packets by their index."""
+    blocks, pushed, keys = [], [], []
+    for executed in ordered:
+        for packets in executed.outcome.packets:
+            placed = Packets(
+                compose(executed.due.where, packets.where), packets.nodes, packets.payload
+            )
+            if executed.due.queue is None:
+                blocks.append(_kept(placed, gone))
+            else:
+                pushed.append(placed)
+                keys.append(executed.due.queue.index[packets.where])
+    if pushed:
+        blocks += _interleaved(pushed, keys, gone)
+    return [block for block in blocks if len(block.where)]
+
+
+def _interleaved(
+    pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None
+) -> list[Packets]:
+    if len(pushed) == 1:
+        return [_kept(pushed[0], gone)]
+    where = np.concatenate([p.where for p in pushed])
+    nodes = [name for p in pushed for name in p.names()]
+    payload = [value for p in pushed for value in p.objects()]
+    order = np.argsort(np.concatenate(keys), kind="stable").tolist()
+    merged = Packets(where[order], [nodes[i] for i in order], [payload[i] for i in order])
+    return [_kept(merged, gone)]
+
+
+def _kept(packets: Packets, gone: Mask | None) -> Packets:
+    return packets if gone is None else _some(packets, np.flatnonzero(~gone[packets.where]))
+
+
+def _some(packets: Packets, at: np.ndarray) -> Packets:
+    nodes, payload = packets.nodes, packets.payload
+    if not isinstance(nodes, str):
+        nodes = [nodes[i] for i in at.tolist()]
+    if isinstance(payload, list):
+        payload = [payload[i] for i in at.tolist()]
+    else:
+        payload = {name: column.take(at) for name, column in payload.items()}
+    return Packets(packets.where[at], nodes, payload)
+
+
+def _numbered(where: np.ndarray) -> np.ndarray:
+    """Return each packet's index among those of its run; `where` may be in any order."""
+    order = np.argsort(where, kind="stable")
+    ranked = where[order]
+    first = np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1]
+    length = np.diff(np.r_[first, len(ranked)])
+    index = np.empty(len(where), np.int64)
+    index[order] = np.arange(len(where)) - np.repeat(first, length)
+    return index
+
+
+def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
+    if isinstance(block.nodes, str):
+        return [(block.nodes, block, slice(None))]
+    targets: dict[str, list[int]] = {}
+    for i, name in enumerate(block.nodes):
+        targets.setdefault(name, []).append(i)
+    parts = []
+    for name, at in targets.items():
+        some = _some(block, np.array(at, np.intp))
+        parts.append((name, Packets(some.where, name, some.payload), np.array(at, np.intp)))
+    return parts
+
+
+def _known_target(tables: Tables, name: str) -> bool:
+    if name in tables.goals:
+        return True
+    logger.warning("Ignoring unknown node name %s in pending sends", name)
+    return False
+
+
+def _queue(tables: Tables, name: str, parts: list[tuple[Packets, np.ndarray]]) -> Due:
+    """Return the task of one node: its packets sorted by run, then by index."""
+    if len(parts) == 1:
+        packets, index = parts[0]
+    else:
+        index = np.concatenate([i for _, i in parts])
+        packets = _together([p for p, _ in parts], name)
+    where = packets.where
+    if len(where) > 1 and (where[1:] < where[:-1]).any():
+        order = np.argsort(where, kind="stable")
+        packets, index = _some(packets, order), index[order]
+    return Due(tables.nodes[name], packets.where, Queue(index, packets))
+
+
+def _together(parts: list[Packets], name: str) -> Packets:
+    where = np.concatenate([p.where for p in parts])
+    payloads = [p.payload for p in parts]
+    first = payloads[0]
+    if isinstance(first, dict) and all(
+        isinstance(p, dict) and p.keys() == first.keys() for p in payloads
+    ):
+        columns = {k: concat([p[k] for p in payloads]) for k in first}  # type: ignore[index]
+        return Packets(where, name, columns)
+    return Packets(where, name, [value for p in parts for value in p.objects()])

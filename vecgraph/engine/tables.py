@@ -1,0 +1,67 @@
+"""What the engine looks up at every superstep, computed once a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vecgraph.channels.base import IMMUTABLE, Channel
+from vecgraph.constants import MISSING, START
+from vecgraph.program import Program, Reads
+
+__all__ = ["Tables"]
+
+
+class Tables:
+    """Derived facts of a program.
+
+    Attributes
+    ----------
+    program : Program
+    unsteady : tuple of str
+        Channels that may change without a write (`Channel.tick`).
+    consuming, finishing : frozenset of str
+        Channels whose `consume` or `finish` does something.
+    triggered : dict of str to tuple of str
+        Nodes that each channel triggers.
+    goals : frozenset of str
+        Nodes that a run can be sent to.
+    outputs : frozenset of str
+        Channels of the result.
+    steady_outputs : bool
+        The result can be read when the run ends; otherwise each emission is kept.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        channels = program.channels
+        self.channels = dict(channels)
+        self.nodes = dict(program.nodes)
+        cells = {name: channel.initial() for name, channel in channels.items()}
+        known = {name: cell for name, cell in cells.items() if cell is not MISSING}
+        self._shared = {n: c for n, c in known.items() if isinstance(c, IMMUTABLE)}
+        self._fresh = tuple((n, channels[n]) for n in known if n not in self._shared)
+        self.unsteady = tuple(name for name, channel in channels.items() if not channel.steady)
+        self.consuming = _overriding(channels, "consume")
+        self.finishing = _overriding(channels, "finish")
+        self.triggered = program.triggered
+        self.goals = frozenset(name for name in program.nodes if name != START)
+        self.outputs = frozenset(names_of(program.outputs))
+        self.steady_outputs = self.outputs.isdisjoint(self.unsteady)
+
+    def initial(self) -> dict[str, Any]:
+        """Return the cells of a run before its input; channels that start absent are left out."""
+        cells = dict(self._shared)
+        for name, channel in self._fresh:
+            cells[name] = channel.initial()
+        return cells
+
+
+def names_of(reads: Reads) -> tuple[str, ...]:
+    """Return the channels of `reads` as a tuple."""
+    return (reads,) if isinstance(reads, str) else reads
+
+
+def _overriding(channels: Any, method: str) -> frozenset[str]:
+    base: Callable[..., Any] = getattr(Channel, method)
+    return frozenset(n for n, c in channels.items() if getattr(type(c), method) is not base)

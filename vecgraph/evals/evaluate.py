@@ -1,0 +1,255 @@
+"""Run a task: every sample and epoch in one batch, scored, summed up and written down."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vecgraph.evals.dataset import Sample, columns
+from vecgraph.evals.metrics import budgets, estimate, solved_share
+from vecgraph.evals.rundir import RunDirectory
+from vecgraph.evals.scorers import ScorerFailure, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vecgraph.evals.task import Task
+
+__all__ = ["Evaluation", "Options", "Progress", "evaluate"]
+
+Progress: TypeAlias = Callable[[int, int, int, int], None]
+"""Called with the runs done, running and failed, and the run-steps taken so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run a task.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Samples to run; all by default.
+    epochs : int
+        Runs of each sample.
+    seed : int
+        Of the dataset, if it takes one, and of the nodes' ``runtime.rng``.
+    max_steps : int, optional
+        Supersteps that a run may take; the task's own by default.
+    """
+
+    limit: int | None = None
+    epochs: int = 1
+    seed: int = 0
+    max_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out.
+
+    Parameters
+    ----------
+    task : Task
+    runs : Table
+        One row per run, as in ``runs.arrow``.
+    summary : dict
+        What ``--json`` prints; plain numbers, strings, lists and dicts, None for "no value".
+    directory : Path
+        Where the files are.
+    failures : list of ScorerFailure
+        Scorers that raised.
+    """
+
+    task: Task
+    runs: pa.Table
+    summary: dict[str, Any]
+    directory: Path
+    failures: list[ScorerFailure] = field(default_factory=list)
+
+
+def evaluate(
+    task: Task, out: Path, options: Options | None = None, progress: Progress | None = None
+) -> Evaluation:
+    """Run every sample of a task, `epochs` times each, as one batch.
+
+    Parameters
+    ----------
+    task : Task
+    out : Path
+        Run directory to make: ``runs.arrow``, ``steps.arrow`` and ``run.json``.
+    options : Options, optional
+    progress : callable, optional
+        See `Progress`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    RunDirectoryExistsError
+        `out` exists already; found out before anything is run.
+    SampleError, TaskError
+        The task is not usable.
+
+    Notes
+    -----
+    A run that fails, or is still going after `max_steps`, has no scores: means are over the
+    runs that finished, whose number stands beside them. It costs the other runs nothing.
+    """
+    options = options or Options()
+    directory = RunDirectory(out)
+    max_steps = task.max_steps if options.max_steps is None else options.max_steps
+    samples = task.samples(options.limit, options.seed)
+    inputs = columns(samples, options.epochs)
+    app = task.app(max_steps)
+    with directory:
+        began = time.perf_counter()
+        with directory.steps() as observer:
+            result = app.batch(
+                inputs,
+                # A run of n supersteps needs a limit of n + 1: the limit counts the end as well.
+                config={"recursion_limit": max_steps + 1},
+                seed=options.seed,
+                progress=progress,
+                observer=observer,
+            )
+        seconds = time.perf_counter() - began
+        runs, failures = _runs(task, samples, options.epochs, result)
+        summary = _summary(task, runs, max_steps, seconds)
+        summary |= {"scorer_failures": _failures(failures), "directory": str(out)}
+        directory.write_table("runs.arrow", runs)
+        directory.write_json("run.json", _about(options, max_steps, summary))
+    return Evaluation(task, runs, summary, out, failures)
+
+
+def _runs(
+    task: Task, samples: Sequence[Sample], epochs: int, result: Any
+) -> tuple[pa.Table, list[ScorerFailure]]:
+    """Make the table of runs: who, how it ended, scores, steps, error, outputs."""
+    chosen = list(samples) * epochs
+    n = len(chosen)
+    status = np.asarray(result.status, object)
+    done = np.flatnonzero(status == "done")
+    made: dict[str, Any] = {
+        "row": np.arange(n),
+        "sample": [sample.id for sample in chosen],
+        "epoch": np.repeat(np.arange(epochs), len(samples)),
+        "status": status.astype(str).tolist(),
+        "steps": np.asarray(result.steps, np.int64),
+    }
+    if task.group is not None:
+        made["group"] = [str(sample.metadata[task.group]) for sample in chosen]
+    outputs = result.table
+    failures: list[ScorerFailure] = []
+    for name, scorer in task.scorers.items():
+        scores = np.full(n, np.nan)
+        finished = [chosen[at] for at in done]
+        scores[done], failed = score(name, scorer, finished, outputs.take(done), done)
+        failures += failed
+        made[f"score_{name}"] = pa.array(scores, mask=np.isnan(scores))
+    made |= _errors(result.errors, n)
+    made |= {f"output_{name}": outputs[name] for name in outputs.column_names}
+    return pa.table(made), failures
+
+
+def _errors(errors: Sequence[Any], n: int) -> dict[str, Any]:
+    """Make the columns of what went wrong; null where nothing did."""
+    facts: npt.NDArray[Any] = np.full((3, n), None, object)
+    for error in errors:
+        text = f"{type(error.exception).__name__}: {error.exception}"
+        facts[:, error.row] = text, error.node, error.step
+    return {
+        "error": pa.array(facts[0], pa.string()),
+        "error_node": pa.array(facts[1], pa.string()),
+        "error_step": pa.array(facts[2], pa.int64()),
+    }
+
+
+def _summary(task: Task, runs: pa.Table, max_steps: int, seconds: float) -> dict[str, Any]:
+    steps = runs["steps"].to_numpy()
+    summary: dict[str, Any] = {
+        "task": task.name,
+        "samples": len(runs["sample"].unique()),
+        "runs": runs.num_rows,
+        "status": dict(Counter(runs["status"].to_pylist())),
+        "max_steps": max_steps,
+        "steps_per_run": float(steps.mean()),
+        "run_steps": int(steps.sum()),
+        "seconds": seconds,
+        "run_steps_per_second": float(steps.sum() / seconds),
+        **_results(task, runs, max_steps),
+    }
+    if task.group is not None:
+        summary["groups"] = {
+            str(label): _results(task, runs.filter(pc.equal(runs["group"], label)), max_steps)
+            for label in runs["group"].unique()
+        }
+    return summary
+
+
+def _results(task: Task, runs: pa.Table, max_steps: int) -> dict[str, Any]:
+    """Estimate the scores of some runs, and their share solved against the budget."""
+    cluster = runs["sample"].combine_chunks().dictionary_encode().indices.to_numpy()
+    scores = {name: np.asarray(runs[f"score_{name}"].to_numpy(), float) for name in task.scorers}
+    results: dict[str, Any] = {
+        "scores": {
+            name: {key: _plain(value) for key, value in asdict(estimate(of, cluster)).items()}
+            for name, of in scores.items()
+        }
+    }
+    if task.success is not None:
+        at = budgets(max_steps)
+        share = solved_share(scores[task.success] >= 1, runs["steps"].to_numpy(), at)
+        results["solved_by_steps"] = {
+            "max_steps": at.tolist(),
+            "share": [float(value) for value in share],
+        }
+    return results
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else value
+
+
+def _failures(failures: Sequence[ScorerFailure]) -> dict[str, dict[str, Any]]:
+    """Count the failures of each scorer, with the first one's row and text."""
+    counted: dict[str, dict[str, Any]] = {}
+    for failure in failures:
+        text = f"{type(failure.exception).__name__}: {failure.exception}"
+        entry = counted.setdefault(failure.scorer, {"count": 0, "row": failure.row, "error": text})
+        entry["count"] += 1
+    return counted
+
+
+def _about(options: Options, max_steps: int, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what was run, with what, and what came out: ``run.json``."""
+    return {
+        "format": 1,
+        "task": summary["task"],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "arguments": asdict(options) | {"max_steps": max_steps},
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in ("vecgraph", "numpy", "pyarrow")},
+        # The directory may be moved: its own name in it would soon be wrong.
+        "summary": {key: value for key, value in summary.items() if key != "directory"},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

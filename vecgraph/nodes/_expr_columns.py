@@ -1,0 +1,316 @@
+"""Evaluate an expression over columns: typed vectors for most rows, the interpreter for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecgraph.nodes._expr_functions import blend, call
+from vecgraph.nodes._expr_kernels import binary, compare, negative, numeric
+from vecgraph.nodes._expr_scalar import Scalar, compile_scalar
+from vecgraph.nodes._expr_syntax import (
+    Binary,
+    Call,
+    Compare,
+    Conditional,
+    Constant,
+    IsNone,
+    Logic,
+    Member,
+    Name,
+    Node,
+    Unary,
+    children,
+)
+from vecgraph.nodes._expr_vector import DTYPES, Frame, Run, Vector, constant, fits, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy.typing as npt
+
+    from vecgraph.typing import Values
+
+__all__ = ["Evaluated", "evaluate", "fold", "rows_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The values of an expression, and the rows on which it raised.
+
+    Attributes
+    ----------
+    values : ndarray of shape (N,)
+        bool, int64 or float64 when all values are of that type (ints must fit), otherwise
+        object, each value of its exact Python type. Where a row failed: False, 0, 0.0 or None.
+        Belongs to the caller.
+    errors : list of (int, Exception)
+        The position of each failed row, ascending, and what Python raises there.
+    """
+
+    values: Values
+    errors: list[tuple[int, Exception]]
+
+
+def evaluate(node: Node, scalar: Scalar, columns: Mapping[str, Values], n: int) -> Evaluated:
+    """Evaluate a tree over columns.
+
+    Parameters
+    ----------
+    node : Node
+        The tree, folded or not.
+    scalar : callable
+        Its meaning on one row; computes the rows that the vectors cannot vouch for.
+    columns : mapping of str to ndarray of shape (N,)
+        Not modified. A name that is missing fails every row that reads it with KeyError.
+    n : int
+        Rows.
+    """
+    run = Run(columns, n)
+    # Zero divisors are looked for only after the processor has reported one.
+    with np.errstate(all="ignore", divide="call", invalid="call", call=run.flag):
+        vector = _eval(node, Frame(run))
+    suspects = run.suspicious()
+    if vector.kind == "x" or (n and suspects.size == n):
+        suspects = np.arange(n)
+        values = np.empty(n, object)
+    else:
+        values = vector.array(n)
+    names = {each.name for each in _walk(node) if isinstance(each, Name)}
+    errors = _recompute(scalar, rows_of(columns, names, suspects), suspects, values)
+    values, errors = errors
+    return Evaluated(_exact(values, errors, vector.kind == "s" and not suspects.size), errors)
+
+
+def fold(node: Node) -> Node:
+    """Replace subtrees without names by their values; those that raise are left to the rows."""
+    match node:
+        case Constant() | Name():
+            return node
+    changes: dict[str, Any] = {}
+    for each in fields(node):
+        part = getattr(node, each.name)
+        if isinstance(part, Node):
+            changes[each.name] = fold(part)
+        elif each.name in {"operands", "arguments"}:
+            changes[each.name] = tuple(fold(item) for item in part)
+    folded: Node = replace(node, **changes)
+    if all(isinstance(child, Constant) for child in children(folded)):
+        try:
+            return Constant(compile_scalar(folded)({}))
+        except Exception:  # noqa: BLE001, RUF100  (raised again by every row that gets there)
+            return folded
+    return folded
+
+
+def rows_of(
+    columns: Mapping[str, Values], names: Iterable[str], where: npt.NDArray[np.intp]
+) -> list[dict[str, Any]]:
+    """Return the rows at some positions as dicts of Python values."""
+    if not where.size:
+        return []
+    present = [name for name in names if name in columns]
+    cells = [_cells(columns[name][where]) for name in present]
+    if not cells:
+        return [{} for _ in where]
+    return [dict(zip(present, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _cells(column: Values) -> list[Any]:
+    return column.tolist() if column.ndim == 1 else list(column)
+
+
+def _walk(node: Node) -> Iterable[Node]:
+    yield node
+    for child in children(node):
+        yield from _walk(child)
+
+
+def _recompute(
+    scalar: Scalar,
+    rows: list[dict[str, Any]],
+    where: npt.NDArray[np.intp],
+    values: Values,
+) -> tuple[Values, list[tuple[int, Exception]]]:
+    """Run the interpreter on the rows at `where` and put its values in their places."""
+    good: list[int] = []
+    results: list[Any] = []
+    errors: list[tuple[int, Exception]] = []
+    for position, row in zip(where.tolist(), rows, strict=True):
+        try:
+            results.append(scalar(row))
+            good.append(position)
+        except Exception as error:  # noqa: BLE001, RUF100  (a row's exception is its result)
+            errors.append((position, error))
+    if values.dtype != object and _type(results) not in {values.dtype, None}:
+        values = values.astype(object)
+    if good:
+        values[good] = np.fromiter(results, values.dtype, len(results))
+    failed = [position for position, _ in errors]
+    values[failed] = None if values.dtype == object else values.dtype.type(0)
+    return values, errors
+
+
+def _type(results: list[Any]) -> np.dtype[Any] | None:
+    """Return the dtype that holds Python values exactly, None when there are none."""
+    types = set(map(type, results))
+    if not types:
+        return None
+    if types == {int} and fits(min(results), max(results)):
+        return DTYPES["i"]
+    return {(float,): DTYPES["f"], (bool,): DTYPES["b"]}.get(tuple(types), DTYPES["o"])
+
+
+def _exact(values: Values, errors: list[tuple[int, Exception]], texts: bool) -> Values:
+    """Turn an object array whose values are all of one type into an array of that type."""
+    if values.dtype != object or texts:
+        return values
+    failed = {position for position, _ in errors}
+    cells = values.tolist()
+    kept = [cell for i, cell in enumerate(cells) if i not in failed] if failed else cells
+    dtype = _type(kept)
+    if dtype is None or dtype == object:
+        return values
+    zero = dtype.type(0)
+    return np.fromiter((zero if i in failed else c for i, c in enumerate(cells)), dtype, len(cells))
+
+
+def _eval(node: Node, frame: Frame) -> Vector:
+    match node:
+        case Constant(value):
+            return constant(value)
+        case Name(name):
+            return frame.column(name)
+        case Compare(ops, operands):
+            return _chain(ops, operands, frame)
+        case Logic(op, left, right):
+            return _logic(op, left, right, frame)
+        case Conditional(test, then, other):
+            return _branch(test, then, other, frame)
+    vectors = [_eval(child, frame) for child in children(node)]
+    if any(vector.kind == "x" for vector in vectors):
+        return Vector("x", None)
+    match node:
+        case Unary(op):
+            return _unary(op, vectors[0], frame)
+        case Binary(op):
+            return binary(op, vectors[0], vectors[1], frame)
+        case Call(function):
+            return call(function, vectors, frame)
+        case Member(_, items, negated):
+            return _member(vectors[0], items, negated, frame)
+        case IsNone(_, negated):
+            return _is_none(vectors[0], negated, frame)
+
+
+def _unary(op: str, operand: Vector, frame: Frame) -> Vector:
+    if op == "-":
+        return negative(operand, frame)
+    if op == "+":
+        plus = operand.to("i") if operand.kind == "b" and not operand.scalar else operand
+        return plus if numeric(operand) else frame.dead()
+    if operand.kind != "b" or operand.scalar:
+        return frame.dead()
+    return Vector("b", np.logical_not(operand.values), own=True)
+
+
+def _member(operand: Vector, items: tuple[object, ...], negated: bool, frame: Frame) -> Vector:
+    if operand.kind == "s" and not operand.scalar:
+        texts = {item for item in items if isinstance(item, str)}
+        found = np.fromiter((text in texts for text in operand.values), np.bool_, frame.n)
+    elif numeric(operand):
+        found = np.zeros(frame.n, np.bool_)
+        for item in items:
+            if not isinstance(item, bool | int | float):
+                continue
+            equal = compare("==", operand, constant(item), frame)
+            if equal.kind == "x":
+                return equal
+            found |= equal.values
+    else:
+        return frame.dead()
+    return Vector("b", ~found if negated else found, own=True)
+
+
+def _is_none(operand: Vector, negated: bool, frame: Frame) -> Vector:
+    if operand.kind != "o":
+        return Vector("b", np.full(frame.n, negated), own=True)
+    if operand.scalar:
+        return frame.dead()
+    cells = ((cell is None) is not negated for cell in operand.values)
+    return Vector("b", np.fromiter(cells, np.bool_, frame.n), own=True)
+
+
+def _chain(ops: tuple[str, ...], operands: tuple[Node, ...], frame: Frame) -> Vector:
+    """Compare every pair on all rows: a pair that Python would not reach cannot change a row."""
+    vectors = [_eval(operand, frame) for operand in operands]
+    result: Vector | None = None
+    for op, left, right in zip(ops, vectors, vectors[1:], strict=False):
+        if left.kind == "x" or right.kind == "x":
+            return Vector("x", None)
+        pair = compare(op, left, right, frame)
+        if pair.kind == "x":
+            return pair
+        if result is None:
+            result = pair
+        else:
+            np.logical_and(result.values, pair.values, out=result.values)
+    assert result is not None
+    return result
+
+
+def _simple(node: Node, budget: int = 8) -> bool:
+    """Tell whether computing a tree on rows that do not need it is cheap and marks few rows."""
+    seen = 0
+    for each in _walk(node):
+        seen += 1
+        if seen > budget or isinstance(each, Call | Conditional):
+            return False
+        if isinstance(each, Binary) and each.op not in {"+", "-", "*"}:
+            return False
+    return True
+
+
+def _logic(op: str, left: Node, right: Node, frame: Frame) -> Vector:
+    """Compute ``and`` / ``or``; a right side that may raise, only where the left leaves it open."""
+    first = _eval(left, frame)
+    if first.kind != "b" or first.scalar:
+        return first if first.kind == "x" else frame.dead()
+    join = np.logical_and if op == "and" else np.logical_or
+    if _simple(right):
+        second = _eval(right, frame)
+        if second.kind == "x":
+            return second
+        if second.kind != "b":
+            return frame.dead()
+        return Vector("b", join(first.values, second.values), own=True)
+    result = first.array(frame.n)
+    open_ = np.flatnonzero(result if op == "and" else ~result)
+    if open_.size:
+        part = frame.narrow(open_)
+        second = _eval(right, part)
+        if second.kind not in "xb":
+            second = part.dead()
+        result[open_] = False if second.kind == "x" else second.values
+    return Vector("b", result, own=True)
+
+
+def _branch(test: Node, then: Node, other: Node, frame: Frame) -> Vector:
+    """Compute each branch on the rows that take it, or both on all rows where that is cheaper."""
+    condition = _eval(test, frame)
+    if condition.kind != "b" or condition.scalar:
+        return condition if condition.kind == "x" else frame.dead()
+    mask = condition.values
+    if _simple(then, 3) and _simple(other, 3):
+        return blend(mask, _eval(then, frame), _eval(other, frame), frame)
+    taken = np.flatnonzero(mask)
+    if taken.size == frame.n:
+        return _eval(then, frame)
+    if not taken.size:
+        return _eval(other, frame)
+    parts = []
+    for positions, branch in ((taken, then), (np.flatnonzero(~mask), other)):
+        parts.append((positions, _eval(branch, frame.narrow(positions))))
+    return merge(frame, parts)

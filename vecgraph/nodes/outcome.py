@@ -1,0 +1,246 @@
+"""What a task's M rows produced, as columns: writes, next nodes, Sends and failures.
+
+Positions in an Outcome are local: 0 to M - 1, the rows of the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from types import NoneType
+from typing import Any
+
+import numpy as np
+
+from vecgraph.channels.base import Failure, Write
+from vecgraph.columns import Column
+from vecgraph.constants import TASKS
+from vecgraph.nodes.writer import Pairs, StateWriter, Writer
+from vecgraph.positions import compose, positions
+from vecgraph.state import Inputs
+from vecgraph.types import Send
+from vecgraph.typing import Where
+
+__all__ = ["Outcome", "Packets", "joined", "of_columns", "of_pairs", "of_results", "unpacked"]
+
+
+@dataclass(slots=True)
+class Packets:
+    """Sends of some rows: no object per packet.
+
+    Attributes
+    ----------
+    where : intp ndarray of shape (S,)
+        Row that each packet comes from; a row's packets stand in the order in which it sent them.
+    nodes : str, or list of S str
+        Target, one for all or one each.
+    payload : dict of str to Column, or list
+        What the targets get: columns of S rows, or S objects.
+    """
+
+    where: Any
+    nodes: str | list[str]
+    payload: dict[str, Column] | list[Any]
+
+    def names(self) -> list[str]:
+        """Return the target of each packet."""
+        return [self.nodes] * len(self.where) if isinstance(self.nodes, str) else self.nodes
+
+    def objects(self) -> list[Any]:
+        """Return the input of each packet as a scalar node gets it."""
+        if isinstance(self.payload, list):
+            return self.payload
+        return Inputs(len(self.where), tuple(self.payload), self.payload.get).rows()
+
+    def sends(self) -> list[Send]:
+        """Return each packet as a Send."""
+        pairs = zip(self.names(), self.objects(), strict=True)
+        return [Send(node, value) for node, value in pairs]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Result of one task.
+
+    Attributes
+    ----------
+    m : int
+        Rows of the task.
+    writes : list of (str, Write)
+        In the order in which the task made them.
+    signals : dict of str to list of Where
+        Trigger channels set by goto's, edges and routers.
+    packets : list of Packets
+    failures : list of (int, exception)
+    raw : dict of str to Column, list of M objects, or None
+        What the node returned, for routers that see it beside the state.
+    """
+
+    m: int
+    writes: list[tuple[str, Write]] = field(default_factory=list)
+    signals: dict[str, list[Where]] = field(default_factory=dict)
+    packets: list[Packets] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    raw: dict[str, Column] | list[Any] | None = None
+
+    def signal(self, channel: str, where: Where) -> None:
+        """Add positions that set a trigger channel."""
+        if where is None or len(where):
+            self.signals.setdefault(channel, []).append(where)
+
+    def merge(self, other: Outcome) -> None:
+        """Add another outcome's writes, signals, packets and failures."""
+        self.writes += other.writes
+        self.packets += other.packets
+        self.failures += other.failures
+        for channel, parts in other.signals.items():
+            for where in parts:
+                self.signal(channel, where)
+
+    @property
+    def ok(self) -> Where:
+        """Return the positions that did not fail."""
+        if not self.failures:
+            return None
+        alive = np.ones(self.m, np.bool_)
+        alive[[position for position, _ in self.failures]] = False
+        return np.flatnonzero(alive)
+
+
+def unpacked(outcome: Outcome) -> list[Pairs | BaseException]:
+    """Return what each row wrote, or the exception that it failed with."""
+    rows: list[Any] = [[] for _ in range(outcome.m)]
+    for name, write in outcome.writes:
+        at = positions(write.where, outcome.m).tolist()
+        for position, value in zip(at, write.values.tolist(), strict=True):
+            rows[position].append((name, value))
+    for channel, parts in outcome.signals.items():
+        for where in parts:
+            for position in positions(where, outcome.m).tolist():
+                rows[position].append((channel, None))
+    for packets in outcome.packets:
+        for position, send in zip(packets.where.tolist(), packets.sends(), strict=True):
+            rows[position].append((TASKS, send))
+    for position, error in outcome.failures:
+        rows[position] = error
+    return rows
+
+
+def joined(parts: Sequence[tuple[Where, Outcome]], m: int) -> Outcome:
+    """Return the outcome of M rows of which each part covers the positions beside it."""
+    if len(parts) == 1 and parts[0][0] is None:
+        return parts[0][1]
+    whole = Outcome(m)
+    for where, part in parts:
+        for name, write in part.writes:
+            at = compose(where, write.where)
+            whole.writes.append((name, Write(at, write.values, write.repeats)))
+        for channel, wheres in part.signals.items():
+            for at in wheres:
+                whole.signal(channel, compose(where, at))
+        for packets in part.packets:
+            at = compose(where, packets.where)
+            whole.packets.append(Packets(at, packets.nodes, packets.payload))
+        outer = positions(where, m)
+        whole.failures += [(int(outer[position]), error) for position, error in part.failures]
+    return whole
+
+
+def of_results(results: Sequence[Any], where: Where, writer: Writer, m: int) -> Outcome:
+    """Turn what a scalar node returned for the rows at `where` into columns."""
+    kinds = set(map(type, results))
+    if isinstance(writer, StateWriter) and not writer.is_root:
+        if kinds == {NoneType} or not results:
+            return Outcome(m)
+        if kinds == {dict}:
+            columns = _uniform(results)
+            if columns is not None:
+                outcome = of_columns(columns, where, writer.keys, m)
+                outcome.raw = {name: _spread(column, where, m) for name, column in columns.items()}
+                return outcome
+    outcome = _of_mixed(results, where, writer, m)
+    outcome.raw = list(results) if where is None else _spread_list(results, where, m)
+    return outcome
+
+
+def _spread(column: Column, where: Where, m: int) -> Column:
+    """Return `column` with absent rows where the task failed, so that positions fit."""
+    return column if where is None else Column.absent(m).put(where, column)
+
+
+def _spread_list(results: Sequence[Any], where: Any, m: int) -> list[Any]:
+    spread: list[Any] = [None] * m
+    for position, result in zip(where.tolist(), results, strict=True):
+        spread[position] = result
+    return spread
+
+
+def _uniform(results: Sequence[dict[str, Any]]) -> dict[str, Column] | None:
+    """Return columns if all dicts have the same keys, else None."""
+    keys = results[0].keys()
+    if len(set(map(len, results))) != 1:
+        return None
+    try:
+        return {key: Column.of(list(map(itemgetter(key), results))) for key in keys}
+    except KeyError:
+        return None
+
+
+def of_columns(columns: dict[str, Column], where: Where, keys: Sequence[str], m: int) -> Outcome:
+    """Turn columns into one write a channel; keys that the node may not write are dropped."""
+    outcome = Outcome(m)
+    for name, column in columns.items():
+        if name not in keys:
+            continue
+        at = where
+        if column.present is not None:
+            known = np.flatnonzero(column.present)
+            if not len(known):
+                continue
+            column, at = column.take(known), compose(where, known)
+        outcome.writes.append((name, Write(at, column)))
+    return outcome
+
+
+def _of_mixed(results: Sequence[Any], where: Where, writer: Writer, m: int) -> Outcome:
+    rows: list[tuple[int, Pairs]] = []
+    failures: list[Failure] = []
+    at = positions(where, m).tolist()
+    for position, result in zip(at, results, strict=True):
+        try:
+            rows.append((position, writer(result)))
+        except Exception as error:  # noqa: BLE001 - belongs to the row, as in LangGraph
+            failures.append((position, error))
+    outcome = of_pairs(rows, m)
+    outcome.failures += failures
+    return outcome
+
+
+def of_pairs(rows: Sequence[tuple[int, Pairs]], m: int) -> Outcome:
+    """Group the writes of each row (position, pairs) by channel, keeping each row's order."""
+    values: dict[str, tuple[list[int], list[Any]]] = {}
+    sends: tuple[list[int], list[Send]] = ([], [])
+    for position, pairs in rows:
+        for name, value in pairs:
+            at, column = sends if name == TASKS else values.setdefault(name, ([], []))
+            at.append(position)
+            column.append(value)
+    outcome = Outcome(m)
+    for name, (at, column) in values.items():
+        where = np.array(at, np.intp)
+        repeats = bool((where[1:] <= where[:-1]).any())
+        if name.startswith("branch:to:"):
+            outcome.signal(name, np.unique(where) if repeats else where)
+        else:
+            outcome.writes.append((name, Write(where, Column.of(column), repeats)))
+    if sends[0]:
+        outcome.packets.append(packets_of(*sends))
+    return outcome
+
+
+def packets_of(at: list[int], sends: Sequence[Send]) -> Packets:
+    """Return Send objects as Packets."""
+    names = [send.node for send in sends]
+    target: str | list[str] = names[0] if len(set(names)) == 1 else names
+    return Packets(np.array(at, np.intp), target, [send.arg for send in sends])

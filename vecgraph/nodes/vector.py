@@ -1,0 +1,242 @@
+"""Vector nodes and routers: functions of columns, and what they may return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from vecgraph.channels.base import Write
+from vecgraph.columns import Column
+from vecgraph.constants import END
+from vecgraph.errors import VectorNodeError
+from vecgraph.nodes.outcome import Outcome, Packets
+from vecgraph.nodes.writer import branch_channel
+from vecgraph.typing import Where
+
+__all__ = ["Goto", "Sends", "Updates", "labels_of", "normalise"]
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """Writes for some rows of a vector node's batch.
+
+    Attributes
+    ----------
+    where : integer ndarray of shape (K,), bool ndarray of shape (M,), or None
+        Positions in the batch; None: all.
+    values : mapping of str to array of shape (K, ...)
+        A scalar is written to all of them.
+    """
+
+    where: Any
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Goto:
+    """Nodes that some rows go to next, beside what the edges say.
+
+    Attributes
+    ----------
+    where : integer ndarray of shape (K,), bool ndarray of shape (M,), or None
+    labels : str, or array of K node names
+    """
+
+    where: Any
+    labels: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Sends:
+    """Packets for one node: each runs it once, in the next superstep, on its own input.
+
+    Attributes
+    ----------
+    where : integer ndarray of shape (S,), bool ndarray of shape (M,), or None
+        Row that each packet belongs to; a row may send many.
+    node : str
+    values : mapping of str to array of shape (S, ...)
+        The packets' inputs, as columns.
+    """
+
+    where: Any
+    node: str
+    values: Mapping[str, Any]
+
+
+def normalise(node: str, returned: Any, m: int, keys: Sequence[str], nodes: Sequence[str]) -> Outcome:
+    """Turn what a vector node returned into an Outcome.
+
+    Parameters
+    ----------
+    node : str
+    returned : mapping, Updates, Goto, Sends, None, or a list of those
+    m : int
+        Rows of the batch.
+    keys, nodes : sequence of str
+        Channels that it may write, nodes that it may go to.
+
+    Raises
+    ------
+    VectorNodeError
+        A wrong number of rows, an unknown channel or node, or something else.
+    """
+    outcome = Outcome(m)
+    for item in returned if isinstance(returned, list | tuple) else [returned]:
+        if item is None:
+            continue
+        if isinstance(item, Mapping):
+            _write(outcome, node, None, item, keys)
+        elif isinstance(item, Updates):
+            _write(outcome, node, _where(node, item.where, m), item.values, keys)
+        elif isinstance(item, Goto):
+            _goto(outcome, node, item, nodes)
+        elif isinstance(item, Sends):
+            _send(outcome, node, item, nodes)
+        else:
+            raise VectorNodeError.bad_return(item)
+    return outcome
+
+
+def _write(
+    outcome: Outcome, node: str, where: Where, values: Mapping[str, Any], keys: Sequence[str]
+) -> None:
+    k = outcome.m if where is None else len(where)
+    repeats = where is not None and len(np.unique(where)) != k
+    for name, value in values.items():
+        if name not in keys:
+            raise VectorNodeError.unknown_channel(node, name, keys)
+        column = column_of(node, name, value, k)
+        outcome.writes.append((name, Write(where, column, repeats)))
+
+
+def _goto(outcome: Outcome, node: str, item: Goto, nodes: Sequence[str]) -> None:
+    where = _where(node, item.where, outcome.m)
+    k = outcome.m if where is None else len(where)
+    if isinstance(item.labels, str):
+        _signal(outcome, node, item.labels, where, nodes)
+        return
+    labels = column_of(node, "goto", item.labels, k).as_numpy()
+    for label in dict.fromkeys(labels.tolist()):
+        at = np.flatnonzero(labels == label)
+        _signal(outcome, node, label, at if where is None else where[at], nodes)
+
+
+def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Sequence[str]) -> None:
+    if label == END:
+        return
+    if label not in nodes:
+        raise VectorNodeError.unknown_label(node, label, nodes)
+    outcome.signal(branch_channel(label), where)
+
+
+def _send(outcome: Outcome, node: str, item: Sends, nodes: Sequence[str]) -> None:
+    if item.node not in nodes:
+        raise VectorNodeError.unknown_label(node, item.node, nodes)
+    where = _where(node, item.where, outcome.m)
+    at = np.arange(outcome.m) if where is None else where
+    columns = {name: column_of(node, name, v, len(at)) for name, v in item.values.items()}
+    if len(at) > 1 and (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")  # a row's packets stay in the order it sent them
+        at, columns = at[order], {name: c.take(order) for name, c in columns.items()}
+    outcome.packets.append(Packets(at, item.node, columns))
+
+
+def _where(node: str, where: Any, m: int) -> Where:
+    if where is None:
+        return None
+    found: npt.NDArray[Any] = np.asarray(where)
+    if found.dtype == np.bool_:
+        if found.shape != (m,):
+            raise VectorNodeError.length(node, "where", len(found), m)
+        return np.flatnonzero(found)
+    if found.size == 0:
+        return np.empty(0, np.intp)
+    if found.dtype.kind not in "iu" or found.ndim != 1:
+        raise VectorNodeError.positions(node, found.dtype, m)
+    if int(found.min()) < 0 or int(found.max()) >= m:
+        raise VectorNodeError.positions(node, f"{int(found.min())} to {int(found.max())}", m)
+    return found.astype(np.intp, copy=False)
+
+
+def column_of(node: str, name: str, value: Any, k: int) -> Column:
+    """Return a returned value as a column of `k` rows; a scalar is repeated."""
+    if isinstance(value, list):
+        column = Column.of(value)
+    elif isinstance(value, np.ndarray) and value.ndim:
+        column = Column.of_array(value)
+    elif isinstance(value, pa.Array | pa.ChunkedArray):
+        column = Column.of_array(value)
+    elif hasattr(value, "to_numpy"):
+        column = Column.of_array(value.to_numpy())
+    else:
+        scalar = isinstance(value, np.generic | np.ndarray)
+        return Column.full(k, value.item() if scalar else value)
+    if len(column) != k:
+        raise VectorNodeError.length(node, name, len(column), k)
+    return column
+
+
+def labels_of(
+    node: str, returned: Any, m: int, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+) -> list[tuple[str, Where]]:
+    """Return the destinations that a vector router chose: node names with their positions.
+
+    `returned` is one label for all rows, or M labels: names, keys of the path map,
+    bools that are keys of the path map, or integer codes into the path map's order.
+    """
+    names = list(ends.values()) if ends else list(nodes)
+    if isinstance(returned, str):
+        return [(_destination(node, returned, ends, nodes), None)]
+    labels = column_of(node, "labels", returned, m).as_numpy()
+    if labels.dtype == np.bool_:
+        return _by_bool(node, labels, ends, nodes)
+    if labels.dtype.kind == "i":
+        return _by_code(node, labels, names)
+    chosen = []
+    for label in dict.fromkeys(labels.tolist()):
+        at = np.flatnonzero(labels == label)
+        chosen.append((_destination(node, label, ends, nodes), None if len(at) == m else at))
+    return chosen
+
+
+def _by_bool(
+    node: str, labels: Any, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+) -> list[tuple[str, Where]]:
+    true = int(np.count_nonzero(labels))
+    if true == len(labels):
+        return [(_destination(node, True, ends, nodes), None)]
+    if true == 0:
+        return [(_destination(node, False, ends, nodes), None)]
+    yes, no = np.flatnonzero(labels), np.flatnonzero(~labels)
+    return [
+        (_destination(node, True, ends, nodes), yes),
+        (_destination(node, False, ends, nodes), no),
+    ]
+
+
+def _by_code(node: str, codes: Any, names: Sequence[str]) -> list[tuple[str, Where]]:
+    low, high = int(codes.min()), int(codes.max())
+    if low < 0 or high >= len(names):
+        raise VectorNodeError.unknown_label(node, low if low < 0 else high, names)
+    if low == high:
+        return [(names[low], None)]
+    parts = [(names[code], np.flatnonzero(codes == code)) for code in range(low, high + 1)]
+    return [(name, at) for name, at in parts if len(at)]
+
+
+def _destination(
+    node: str, label: Any, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+) -> str:
+    if ends is not None:
+        if label in ends:
+            return ends[label]
+        raise VectorNodeError.unknown_label(node, label, list(ends))
+    if label == END or label in nodes:
+        return str(label)
+    raise VectorNodeError.unknown_label(node, label, [*nodes, END])

@@ -1,0 +1,76 @@
+"""Sets of positions: sorted ``intp`` arrays, with None for "all of them"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vecgraph.typing import Mask, Where
+
+__all__ = ["compose", "count", "mask_of", "positions", "union", "without"]
+
+_SPARSE = 16
+"""Below one position in this many rows, sorting beats marking a mask."""
+
+
+def count(where: Where, n: int) -> int:
+    """Return how many of `n` rows `where` names."""
+    return n if where is None else len(where)
+
+
+def positions(where: Where, n: int) -> npt.NDArray[np.intp]:
+    """Return `where` spelled out."""
+    return np.arange(n, dtype=np.intp) if where is None else where
+
+
+def mask_of(where: Where, n: int) -> Mask:
+    """Return a mask of `n` rows that is true at `where`."""
+    if where is None:
+        return np.ones(n, np.bool_)
+    mask = np.zeros(n, np.bool_)
+    mask[where] = True
+    return mask
+
+
+def compose(outer: Where, inner: Where) -> Where:
+    """Return the positions that `inner` names among the rows at `outer`."""
+    if outer is None:
+        return inner
+    return outer if inner is None else outer[inner]
+
+
+def union(parts: Sequence[Where], n: int) -> Where:
+    """Return every position named by one of `parts`, sorted and unique; None if all `n` are.
+
+    Examples
+    --------
+    >>> union([np.array([3, 1]), np.array([1])], 9).tolist()
+    [1, 3]
+    """
+    if any(part is None for part in parts):
+        return None
+    if not parts:
+        return np.empty(0, np.intp)
+    known = [part for part in parts if part is not None]
+    if sum(map(len, known)) * _SPARSE < n:
+        return np.unique(np.concatenate(known))
+    mask = np.zeros(n, np.bool_)
+    for part in known:
+        mask[part] = True
+    found = np.flatnonzero(mask)
+    return None if len(found) == n else found
+
+
+def without(where: Where, gone: Mask) -> npt.NDArray[np.intp]:
+    """Return the positions of `where` that `gone` does not mark."""
+    if where is None:
+        return np.flatnonzero(~gone)
+    return where[~gone[where]]
+
+
+def is_sorted_unique(where: npt.NDArray[Any]) -> bool:
+    """Return whether each position is greater than the one before."""
+    return bool((where[1:] > where[:-1]).all())

@@ -1,0 +1,559 @@
+"""Random streams: the same batch seed, row, step and node give the same numbers in any batch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import operator
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["RowStreams", "row_generator", "stream_key"]
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+Positions: TypeAlias = npt.NDArray[np.intp]
+Size: TypeAlias = int | tuple[int, ...] | None
+
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_SHIFT: Final = np.uint64(32)
+# Multipliers and Weyl increments of Philox4x64: Salmon et al., "Parallel random numbers: as
+# easy as 1, 2, 3", SC 2011.
+_FACTORS: Final = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
+_WEYL: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
+_ROUNDS: Final = 10
+_WORD: Final = 1 << 64
+# 53 random bits to a double in [0, 1), as NumPy's next_double.
+_UNIT: Final = 2.0**-53
+# Rows per pass: the two dozen buffers of a pass then stay in the second-level cache.
+_BLOCK: Final = 4096
+_LOCAL: Final = threading.local()
+_REFUSED: Final = {
+    "bit_generator": "; take `row_generator` of one row",
+    "shuffle": ", which works in place; use `permutation`",
+    "spawn": "; streams are told apart by row, step, node and task",
+}
+
+
+def stream_key(seed: int, node: str) -> tuple[int, int]:
+    """Derive the Philox key of a node.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the batch; any size, any sign.
+    node : str
+        The node's name.
+
+    Returns
+    -------
+    tuple of two ints
+        64 bits each: the first 16 bytes, little-endian, of SHA-256 over a version line, the
+        seed in decimal, a line break and the name in UTF-8.
+
+    Examples
+    --------
+    >>> stream_key(0, "draw") == stream_key(0, "draw"), stream_key(0, "draw") == stream_key(1, "draw")
+    (True, False)
+    """
+    text = f"vecgraph.rng/1\n{operator.index(seed)}\n{node}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
+
+
+def row_generator(seed: int, row: int, step: int, node: str, task: int = 0) -> np.random.Generator:
+    """Return the random stream of one execution of a node.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the batch.
+    row, step : int
+        Number of the run in its batch, and the run's superstep; from 0, at most 2**63 - 1.
+    node : str
+        The node's name.
+    task : int
+        0 for a node that an edge triggered, 1 + its index for a task made by ``Send``.
+
+    Returns
+    -------
+    numpy.random.Generator
+        On Philox with the node's key and the counter ``[0, task, step, row]``, little end
+        first: each stream has 2**66 words before it meets the next.
+
+    Examples
+    --------
+    >>> row_generator(0, row=3, step=1, node="draw").random() < 1
+    True
+    """
+    key = np.array(stream_key(seed, node), np.uint64)
+    words = [_counter(word, name) for word, name in ((task, "task"), (step, "step"), (row, "row"))]
+    counter = np.concatenate([np.zeros(1, np.uint64), *words])
+    return np.random.Generator(np.random.Philox(counter=counter, key=key))
+
+
+class RowStreams:
+    """The streams of many rows at once: entry i of a result is what row i alone would draw.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the batch.
+    rows : int64 array_like of shape (M,)
+        Row numbers, from 0; kept, not modified. A row may repeat with another step or task.
+    steps : int, or int64 array_like of shape (M,)
+        The superstep of each row.
+    node : str
+        The node's name.
+    tasks : int, or int64 array_like of shape (M,)
+        As `task` of `row_generator`.
+
+    Notes
+    -----
+    Every method gives, for row i, bit for bit what the same calls in the same order on
+    ``row_generator(seed, rows[i], steps[i], node, tasks[i])`` give; ``size=k`` is the size per
+    row, so results have shape (M, k). `random`, `uniform`, `integers` (of int64), `normal`,
+    `standard_normal`, `exponential`, `standard_exponential` and `choice` (with replacement)
+    are computed on whole columns; their parameters may be arrays of shape (M,), one for each
+    row, except for those of `choice`. Any other method of `numpy.random.Generator` works too,
+    with the same arguments for all rows, at the cost of a Python call per row.
+
+    Examples
+    --------
+    >>> streams = RowStreams(0, [5, 9], 2, "draw")
+    >>> alone = row_generator(0, 9, 2, "draw")
+    >>> bool(streams.random()[1] == alone.random())
+    True
+    >>> streams.normal(size=3)[1].tolist() == alone.normal(size=3).tolist()
+    True
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        rows: npt.ArrayLike,
+        steps: npt.ArrayLike,
+        node: str,
+        tasks: npt.ArrayLike = 0,
+    ) -> None:
+        self._key = stream_key(seed, node)
+        given = {"tasks": tasks, "steps": steps, "rows": rows}
+        counters = [_counter(value, name) for name, value in given.items()]
+        self._m = counters[2].size
+        for name, counter in zip(given, counters, strict=True):
+            if counter.size not in {1, self._m}:
+                raise ValueError(f"{name} has {counter.size} entries, rows has {self._m}")
+        self._counters = counters
+        # Words drawn by every row while all rows drew alike; None since they differ, and then
+        # `_used` counts them row by row.
+        self._level: int | None = 0
+        self._used = np.zeros(self._m, np.int64)
+        # The last block of four words of each row, and its number; -1 before the first.
+        self._buffer: Words = np.empty((4, self._m), np.uint64)
+        self._block = np.full(self._m, -1, np.int64)
+        # The upper half of a word, where a 32-bit draw has taken the lower one.
+        self._kept = np.zeros(self._m, np.bool_)
+        self._half = np.zeros(self._m, np.uint64)
+
+    def __len__(self) -> int:
+        """Return M."""
+        return self._m
+
+    def __getattr__(self, name: str) -> Callable[..., npt.NDArray[Any]]:
+        """Return a method of `numpy.random.Generator` that is not computed on columns."""
+        if name.startswith("_") or name in _REFUSED or not hasattr(np.random.Generator, name):
+            raise AttributeError(f"RowStreams has no method {name!r}{_REFUSED.get(name, '')}")
+
+        def per_row(*args: Any, **kwargs: Any) -> npt.NDArray[Any]:
+            return self._per_row(name, args, kwargs)
+
+        return per_row
+
+    def random(self, size: Size = None) -> npt.NDArray[np.float64]:
+        """Draw doubles uniform on [0, 1), one word each."""
+        return self._fill(size, np.float64, self._double)
+
+    def uniform(
+        self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, size: Size = None
+    ) -> npt.NDArray[np.float64]:
+        """Draw doubles uniform on [low, high); the bounds may be of shape (M,)."""
+        low, high = self._parameters("uniform", low, high)
+        return self._fill(size, np.float64, lambda: low + (high - low) * self._double())
+
+    def standard_normal(self, size: Size = None) -> npt.NDArray[np.float64]:
+        """Draw from the normal distribution of mean 0 and deviation 1."""
+        return self._fill(size, np.float64, lambda: self._ziggurat("standard_normal"))
+
+    def normal(
+        self, loc: npt.ArrayLike = 0.0, scale: npt.ArrayLike = 1.0, size: Size = None
+    ) -> npt.NDArray[np.float64]:
+        """Draw normal deviates; mean and deviation may be of shape (M,)."""
+        loc, scale = self._parameters("normal", loc, scale)
+        return self._fill(
+            size, np.float64, lambda: loc + scale * self._ziggurat("standard_normal")
+        )
+
+    def standard_exponential(self, size: Size = None) -> npt.NDArray[np.float64]:
+        """Draw from the exponential distribution of mean 1."""
+        return self._fill(size, np.float64, lambda: self._ziggurat("standard_exponential"))
+
+    def exponential(
+        self, scale: npt.ArrayLike = 1.0, size: Size = None
+    ) -> npt.NDArray[np.float64]:
+        """Draw exponential deviates; the mean may be of shape (M,)."""
+        (scale,) = self._parameters("exponential", scale)
+        return self._fill(
+            size, np.float64, lambda: scale * self._ziggurat("standard_exponential")
+        )
+
+    def integers(
+        self,
+        low: npt.ArrayLike,
+        high: npt.ArrayLike | None = None,
+        size: Size = None,
+        dtype: npt.DTypeLike = np.int64,
+        endpoint: bool = False,
+    ) -> npt.NDArray[Any]:
+        """Draw ints from [low, high), or [low, high]; int64 bounds may be of shape (M,).
+
+        Notes
+        -----
+        D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29(1), 2019.
+        """
+        if np.dtype(dtype) != np.int64:
+            keywords = {"size": size, "dtype": dtype, "endpoint": endpoint}
+            return self._per_row("integers", (low, high), keywords)
+        low, high = (0, low) if high is None else (low, high)
+        self._validate("integers", low, high, endpoint=endpoint)
+        least, most = _word(low), _word(high)
+        span = most - least if endpoint else most - least - np.uint64(1)
+        span = np.broadcast_to(span, (self._m,))
+        return self._fill(size, np.int64, lambda: (least + self._bounded(span)).view(np.int64))
+
+    def choice(
+        self,
+        a: npt.ArrayLike,
+        size: Size = None,
+        replace: bool = True,
+        p: npt.ArrayLike | None = None,
+        axis: int = 0,
+        shuffle: bool = True,
+    ) -> npt.NDArray[Any]:
+        """Draw from `a`, the same for all rows; without replacement it costs a call per row."""
+        items = np.asarray(a)
+        if not replace or items.ndim > 1:
+            keywords = {"size": size, "replace": replace, "p": p, "axis": axis, "shuffle": shuffle}
+            return self._per_row("choice", (a,), keywords)
+        _scratch().choice(a, p=p)  # raises what NumPy raises on bad arguments
+        count = items.size if items.ndim else int(items)
+        if p is None:
+            index = self.integers(0, count, size=size)
+        else:
+            steps = np.asarray(p, np.float64).cumsum()
+            steps /= steps[-1]
+            index = steps.searchsorted(self.random(size), side="right").astype(np.int64)
+        return items[index] if items.ndim else index
+
+    def _fill(self, size: Size, dtype: type, draw: Callable[[], Any]) -> npt.NDArray[Any]:
+        """Draw once per row and entry of `size`; rows are independent, entries in order."""
+        if size is None:
+            return np.asarray(draw(), dtype)
+        shape = size if isinstance(size, tuple) else (operator.index(size),)
+        result = np.empty((self._m, int(np.prod(shape, dtype=np.int64))), dtype)
+        for entry in range(result.shape[1]):
+            result[:, entry] = draw()
+        return result.reshape(self._m, *shape)
+
+    def _parameters(self, method: str, *values: npt.ArrayLike) -> list[npt.NDArray[np.float64]]:
+        self._validate(method, *values)
+        return [np.asarray(value, np.float64) for value in values]
+
+    def _validate(self, method: str, *values: npt.ArrayLike, **keywords: Any) -> None:
+        """Raise what NumPy raises on bad parameters, by drawing from a scratch generator."""
+        for value in values:
+            if np.shape(value) not in {(), (self._m,)}:
+                raise ValueError(
+                    f"{method}: a parameter has shape {np.shape(value)}, "
+                    f"expected a number or shape ({self._m},), one for each row"
+                )
+        getattr(_scratch(), method)(*values, **keywords)
+
+    def _double(self) -> npt.NDArray[np.float64]:
+        return (self._next64() >> np.uint64(11)) * _UNIT
+
+    def _next64(self, where: Positions | None = None) -> Words:
+        """Draw the next word of all rows, or of the rows at `where` (unique). Do not modify it."""
+        if where is None and self._level is not None:
+            number, lane = divmod(self._level, 4)
+            if lane == 0:
+                self._buffer = self._words(None, np.array([number], np.uint64))
+            self._level += 1
+            return self._buffer[lane]
+        self._part()
+        positions = np.arange(self._m) if where is None else where
+        used = self._used[positions]
+        number = used >> 2
+        stale = np.flatnonzero(self._block[positions] != number)
+        if stale.size:
+            rows, numbers = positions[stale], number[stale]
+            self._buffer[:, rows] = self._words(rows, numbers.astype(np.uint64))
+            self._block[rows] = numbers
+        self._used[positions] = used + 1
+        return self._buffer[used & 3, positions]
+
+    def _part(self) -> None:
+        """Count words row by row from now on."""
+        if self._level is not None:
+            self._used[:] = self._level
+            self._block[:] = (self._level - 1) // 4
+            self._level = None
+
+    def _words(self, where: Positions | None, number: Words) -> Words:
+        """Compute one block of four words for each row; blocks count from 0."""
+        size = self._m if where is None else where.size
+        counter = [number + np.uint64(1)]  # NumPy increments before it encrypts
+        for each in self._counters:
+            counter.append(each if where is None or each.size == 1 else each[where])
+        words = np.empty((4, size), np.uint64)
+        for begin in range(0, size, _BLOCK):
+            part = slice(begin, begin + _BLOCK)
+            block = [each if each.size == 1 else each[part] for each in counter]
+            for out, word in zip(words, _philox(block, self._key), strict=True):
+                out[part] = word
+        return words
+
+    def _next32(self, where: Positions | None = None) -> Words:
+        """Draw the next half word, low halves first, as NumPy's next_uint32 buffers them."""
+        kept = self._kept if where is None else self._kept[where]
+        if not kept.any():
+            words = self._next64(where)
+            rows = slice(None) if where is None else where
+            self._half[rows] = words >> _SHIFT
+            self._kept[rows] = True
+            return words & _LOW
+        positions = np.arange(self._m) if where is None else where
+        halves = self._half[positions]
+        self._kept[positions] = False
+        if not kept.all():
+            fresh = np.flatnonzero(~kept)
+            halves[fresh] = self._next32(positions[fresh])
+        return halves
+
+    def _bounded(self, span: Words) -> Words:
+        """Draw from [0, span] for each row."""
+        narrow = span <= _LOW
+        constant = span == 0
+        if narrow.all() and not constant.any():
+            return self._lemire32(None, span)
+        result = np.zeros(self._m, np.uint64)
+        for mask, draw in ((narrow & ~constant, self._lemire32), (~narrow, self._lemire64)):
+            rows = np.flatnonzero(mask)
+            if rows.size:
+                result[rows] = draw(rows, span[rows])
+        return result
+
+    def _lemire32(self, where: Positions | None, span: Words) -> Words:
+        count = span + np.uint64(1)
+        limit = (_LOW - span) % count
+        product = self._next32(where) * count
+        retry = np.flatnonzero((product & _LOW) < limit)
+        while retry.size:
+            rows = retry if where is None else where[retry]
+            product[retry] = self._next32(rows) * count[retry]
+            retry = retry[(product[retry] & _LOW) < limit[retry]]
+        return product >> _SHIFT
+
+    def _lemire64(self, where: Positions, span: Words) -> Words:
+        count = span + np.uint64(1)
+        words = self._next64(where)
+        high, low = _multiply(words, count)
+        whole = count == 0  # a span of all 64 bits takes the word as it is
+        limit = (~span) % np.where(whole, np.uint64(1), count)
+        retry = np.flatnonzero((low < limit) & ~whole)
+        while retry.size:
+            high[retry], low[retry] = _multiply(self._next64(where[retry]), count[retry])
+            retry = retry[low[retry] < limit[retry]]
+        return np.where(whole, words, high)
+
+    def _ziggurat(self, method: str) -> npt.NDArray[np.float64]:
+        """Draw by NumPy's ziggurat: rows in its core on columns, the few others by NumPy."""
+        layers = _layers(method)
+        words = self._next64()
+        layer, mantissa, sign = layers.split(words)
+        result: npt.NDArray[np.float64] = mantissa * layers.widths[layer] * sign
+        outside = np.flatnonzero(mantissa >= layers.limits[layer])
+        if outside.size:
+            self._part()
+            self._used[outside] -= 1
+            result[outside] = [self._alone(row, method, (), {}) for row in outside.tolist()]
+        return result
+
+    def _per_row(
+        self, method: str, args: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> npt.NDArray[Any]:
+        """Call a method of NumPy's generator on each row's stream, and stack the results."""
+        if keywords.get("out") is not None:
+            raise TypeError(f"{method}: 'out' is not supported, the result is a new array")
+        self._part()
+        drawn = [self._alone(row, method, args, keywords) for row in range(self._m)]
+        if drawn and isinstance(drawn[0], bytes):
+            return np.array(drawn, object)
+        return np.array(drawn)
+
+    def _alone(
+        self, row: int, method: str, args: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """Continue one row's stream in a NumPy generator, and take its state back."""
+        generator = _scratch()
+        philox = generator.bit_generator
+        number, skip = divmod(int(self._used[row]), 4)
+        words = [int(each[row if each.size > 1 else 0]) for each in self._counters]
+        philox.state = {
+            "bit_generator": "Philox",
+            "state": {
+                "counter": np.array([number, *words], np.uint64),
+                "key": np.array(self._key, np.uint64),
+            },
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": int(self._kept[row]),
+            "uinteger": int(self._half[row]),
+        }
+        philox.random_raw(skip, output=False)
+        drawn = getattr(generator, method)(*args, **keywords)
+        state: Any = philox.state
+        blocks, unread = int(state["state"]["counter"][0]), 4 - state["buffer_pos"]
+        self._used[row] = 4 * blocks - unread
+        self._kept[row], self._half[row] = state["has_uint32"], state["uinteger"]
+        return drawn
+
+
+def _counter(value: npt.ArrayLike, name: str) -> Words:
+    """Return one word of each row's counter, of shape (1,) where a single one serves all."""
+    words = np.atleast_1d(np.asarray(value))
+    if words.ndim != 1 or (words.size and words.dtype.kind not in "iu"):
+        raise TypeError(f"{name} must be an int or a one-dimensional array of ints, got {value!r}")
+    words = words.astype(np.int64)
+    if (words < 0).any():
+        raise ValueError(f"{name} must not be negative, got {int(words.min())}")
+    return words.astype(np.uint64)
+
+
+def _word(value: npt.ArrayLike) -> Words:
+    """Return ints as words of two's complement, shape (1,) or (M,)."""
+    if np.ndim(value) == 0:
+        return np.array([int(value) % _WORD], np.uint64)  # type: ignore[arg-type]
+    return np.asarray(value).astype(np.int64).astype(np.uint64)
+
+
+def _multiply(words: Words, factor: Any) -> tuple[Words, Words]:
+    """Multiply to 128 bits, by halves; returns the upper and the lower words."""
+    low, high = words & _LOW, words >> _SHIFT
+    factor_low, factor_high = factor & _LOW, factor >> _SHIFT
+    carry = low * factor_low
+    carry >>= _SHIFT
+    carry += low * factor_high  # at most 2**64 - 2**32: no wrap
+    middle = high * factor_low
+    middle += carry & _LOW
+    carry >>= _SHIFT
+    middle >>= _SHIFT
+    high *= factor_high
+    high += carry
+    high += middle
+    return high, words * factor
+
+
+def _philox(counter: list[Words], key: tuple[int, int]) -> list[Words]:
+    """Encrypt counters of four words, each of shape (1,) or (M,), to four words."""
+    first, second, third, fourth = counter
+    keys = list(key)
+    for _ in range(_ROUNDS):
+        high, low = _multiply(first, _FACTORS[0])
+        other_high, other_low = _multiply(third, _FACTORS[1])
+        first = other_high ^ second ^ np.uint64(keys[0])
+        third = high ^ fourth ^ np.uint64(keys[1])
+        second, fourth = other_low, low
+        keys = [(word + step) % _WORD for word, step in zip(keys, _WEYL, strict=True)]
+    return [first, second, third, fourth]
+
+
+def _scratch() -> np.random.Generator:
+    """Return a generator of this thread whose state nobody relies on."""
+    if not hasattr(_LOCAL, "generator"):
+        _LOCAL.generator = np.random.Generator(np.random.Philox(0))
+    generator: np.random.Generator = _LOCAL.generator
+    return generator
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The core of a ziggurat: a word whose mantissa is below its layer's limit is accepted.
+
+    Attributes
+    ----------
+    widths : float64 ndarray of shape (256,)
+        The deviate is mantissa * width.
+    limits : uint64 ndarray of shape (256,)
+        At most NumPy's limits: words between the two are left to NumPy.
+    shift, offset : int
+        Bits of a word below the mantissa, and below the layer.
+    signed : bool
+        Whether bit 8 is the sign.
+    """
+
+    widths: npt.NDArray[np.float64]
+    limits: Words
+    shift: int
+    offset: int
+    signed: bool
+
+    def split(self, words: Words) -> tuple[Positions, Words, npt.NDArray[np.float64]]:
+        """Cut words into layer, mantissa and sign (1.0 or -1.0)."""
+        layer = ((words >> np.uint64(self.offset)) & np.uint64(255)).astype(np.intp)
+        mantissa = words >> np.uint64(self.shift)
+        if not self.signed:
+            return layer, mantissa, np.ones(1)
+        bits = (words >> np.uint64(8)) & np.uint64(1)
+        # (r >> 1) & (2**52 - 1) of the bits above the layer, in ziggurat_constants.h's terms.
+        mantissa &= np.uint64((1 << 52) - 1)
+        return layer, mantissa, 1.0 - 2.0 * bits
+
+
+@functools.cache
+def _layers(method: str) -> _Layers:
+    """Read a ziggurat's tables off NumPy itself, by feeding it words of our choice.
+
+    The tables are NumPy's own, so the draws stay equal to NumPy's should it change them.
+    G. Marsaglia and W. W. Tsang, "The ziggurat method", J. Stat. Software 5(8), 2000.
+    """
+    shift, offset, bits = (9, 0, 52) if method == "standard_normal" else (11, 3, 53)
+    generator = np.random.Generator(np.random.Philox(0))
+    philox = generator.bit_generator
+    state: Any = philox.state
+    draw = getattr(generator, method)
+
+    def feed(layer: int, mantissa: int) -> tuple[float, bool]:
+        state["buffer"][3] = mantissa << shift | layer << offset
+        state["buffer_pos"] = 3
+        philox.state = state
+        value = draw()
+        after: Any = philox.state
+        return value, bool((after["state"]["counter"] == state["state"]["counter"]).all())
+
+    widths, limits = np.zeros(256), np.zeros(256, np.uint64)
+    for layer in range(256):
+        below = 0
+        for bit in range(bits - 1, bits - 17, -1):
+            if feed(layer, below | 1 << bit)[1]:
+                below |= 1 << bit
+        if below:
+            # A power of two, so that dividing by it is exact.
+            probe = 1 << (below.bit_length() - 1)
+            widths[layer], limits[layer] = feed(layer, probe)[0] / probe, below
+    return _Layers(widths, limits, shift, offset, signed=method == "standard_normal")

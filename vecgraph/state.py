@@ -1,0 +1,250 @@
+"""The rows that tasks run on: a State of N runs, and the Batch of columns that a node sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vecgraph.columns import Column, concat
+from vecgraph.constants import MISSING
+from vecgraph.typing import Mask, Rows, Values, Where
+
+__all__ = ["Batch", "Inputs", "State"]
+
+
+class Batch(Mapping[str, Any]):
+    """The read-only columns of the M rows that a vector node runs on.
+
+    A mapping from the node's input channels to arrays of M values: NumPy (bool, int64,
+    float64, a tensor a row, or objects) or, for a channel declared with an Arrow type,
+    an Arrow array. A channel that no row has written is not in it. Columns are gathered
+    when they are first asked for. The arrays belong to the engine: they cannot be
+    written to, and the batch ends with the call.
+
+    Attributes
+    ----------
+    rows : int64 ndarray of shape (M,)
+        Number of each run in the whole batch; repeats after a `Send`.
+    """
+
+    __slots__ = ("_cache", "_names", "_read", "rows")
+
+    def __init__(
+        self, rows: Rows, names: Sequence[str], read: Callable[[str], Column | None]
+    ) -> None:
+        self.rows = rows
+        self._names = names
+        self._read: Callable[[str], Column | None] | None = read
+        self._cache: dict[str, Column | None] = {}
+
+    def column(self, name: str) -> Column | None:
+        """Return a channel's column, None if no row has a value."""
+        if name not in self._cache:
+            if self._read is None:
+                raise RuntimeError(
+                    f"the batch has ended: read {name!r} during the call that it was passed to"
+                )
+            column = self._read(name) if name in self._names else None
+            if column is not None and column.present is not None and not column.present.any():
+                column = None
+            self._cache[name] = column
+        return self._cache[name]
+
+    def __getitem__(self, name: str) -> Any:
+        column = self.column(name)
+        if column is None:
+            raise KeyError(name)
+        return _read_only(column)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.column(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"Batch({len(self)} rows: {', '.join(self._names)})"
+
+    def present(self, name: str) -> Mask:
+        """Return which rows have a value for `name`; bool, shape (M,)."""
+        column = self.column(name)
+        return np.zeros(len(self), np.bool_) if column is None else column.mask().copy()
+
+    def close(self) -> None:
+        """End the batch: columns not read so far can no longer be."""
+        self._read = None
+
+
+def _read_only(column: Column) -> Any:
+    values = column.values
+    if isinstance(values, pa.Array):
+        return values
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+class Inputs:
+    """What the M rows of a task get: columns or, where they came as objects, a list of those.
+
+    Parameters
+    ----------
+    m : int
+    names : sequence of str
+        Channels, in schema order.
+    read : callable, optional
+        Gathers one channel's column; None where no row has it.
+    objects : list, optional
+        One object a row, instead of columns (payloads of Sends, inputs that are not dicts).
+    mapper : callable, optional
+        Builds the state's class from a row's dict; may raise.
+    bare : bool
+        A row's input is the value of the only channel, not a dict.
+    """
+
+    def __init__(
+        self,
+        m: int,
+        names: Sequence[str] = (),
+        read: Callable[[str], Column | None] | None = None,
+        *,
+        objects: list[Any] | None = None,
+        mapper: Callable[[dict[str, Any]], Any] | None = None,
+        bare: bool = False,
+    ) -> None:
+        self.m = m
+        self.names = names
+        self.mapper = mapper
+        self.bare = bare
+        self._objects = objects
+        self._read = read
+
+    @property
+    def is_objects(self) -> bool:
+        """Whether the rows came as objects."""
+        return self._objects is not None
+
+    def column(self, name: str) -> Column | None:
+        """Return one channel's column; None if no row has it."""
+        if self._objects is not None:
+            cells = [o.get(name, MISSING) if isinstance(o, dict) else MISSING for o in self._objects]
+            return None if all(c is MISSING for c in cells) else Column.of_cells(cells)
+        return None if self._read is None else self._read(name)
+
+    def take(self, where: Any) -> Inputs:
+        """Return the rows at `where`."""
+        if self._objects is not None:
+            return Inputs(len(where), objects=[self._objects[i] for i in where.tolist()])
+
+        def read(name: str) -> Column | None:
+            column = self.column(name)
+            return None if column is None else column.take(where)
+
+        return Inputs(len(where), self.names, read, mapper=self.mapper, bare=self.bare)
+
+    def batch(self, rows: Rows) -> Batch:
+        """Return the rows as a Batch."""
+        names = self.names
+        if self._objects is not None:
+            names = list(dict.fromkeys(k for o in self._objects if isinstance(o, dict) for k in o))
+        return Batch(rows, names, self.column)
+
+    def rows(self) -> list[Any]:
+        """Return each row's input as its scalar node would get it, before the mapper."""
+        if self._objects is not None:
+            return self._objects
+        columns = [(name, self.column(name)) for name in self.names]
+        known = [(name, column) for name, column in columns if column is not None]
+        if self.bare:
+            return known[0][1].tolist() if known else [MISSING] * self.m
+        names = tuple(name for name, _ in known)
+        values = [column.tolist() for _, column in known]
+        if not names:
+            return [{} for _ in range(self.m)]
+        if all(column.present is None for _, column in known):
+            return dicts(names, values)
+        return [
+            {k: v for k, v in zip(names, row, strict=True) if v is not MISSING}
+            for row in zip(*values, strict=True)
+        ]
+
+
+def dicts(names: tuple[str, ...], values: list[list[Any]]) -> list[dict[str, Any]]:
+    """Return one dict a row; the common widths without a call a row."""
+    if len(names) == 1:
+        (a,) = names
+        return [{a: x} for x in values[0]]
+    if len(names) == 2:
+        a, b = names
+        return [{a: x, b: y} for x, y in zip(*values, strict=True)]
+    if len(names) == 3:
+        a, b, c = names
+        return [{a: x, b: y, c: z} for x, y, z in zip(*values, strict=True)]
+    if len(names) == 4:
+        a, b, c, d = names
+        return [{a: x, b: y, c: z, d: w} for x, y, z, w in zip(*values, strict=True)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+class State:
+    """N runs as a struct of arrays: a column per channel.
+
+    Readers hold columns and never see them change: `put` copies a column before it
+    writes to it in place, unless nothing was handed out since its last copy.
+
+    Attributes
+    ----------
+    rows : int64 ndarray of shape (N,)
+        Number of each run in the whole batch.
+    columns : dict of str to Column
+        Cells of each channel.
+    """
+
+    __slots__ = ("_owned", "columns", "rows")
+
+    def __init__(self, rows: Rows, columns: dict[str, Column]) -> None:
+        self.rows = rows
+        self.columns = columns
+        self._owned: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def gather(self, name: str, where: Where) -> Column:
+        """Return a channel's cells at `where`; for None the column itself, shared."""
+        if where is None:
+            self._owned.discard(name)
+        return self.columns[name].take(where)
+
+    def put(self, name: str, where: Where, cells: Column) -> None:
+        """Replace a channel's cells at `where` (unique positions)."""
+        column = self.columns[name]
+        self.columns[name] = column.put(where, cells, owned=name in self._owned)
+        if where is None:
+            self._owned.discard(name)
+        else:
+            self._owned.add(name)
+
+    def take(self, where: Values) -> State:
+        """Return the rows at `where` as a new State that owns its arrays."""
+        taken = State(self.rows[where], {k: c.take(where) for k, c in self.columns.items()})
+        taken._owned = set(self.columns)
+        return taken
+
+    @staticmethod
+    def concat(states: Sequence[State]) -> State:
+        """Return the rows of `states`, one after the other."""
+        if len(states) == 1:
+            return states[0]
+        names = states[0].columns
+        joined = {name: concat([s.columns[name] for s in states]) for name in names}
+        return State(np.concatenate([s.rows for s in states]), joined)
