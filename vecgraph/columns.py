@@ -136,6 +136,13 @@ class Column:
             present = None
         return Column(_take(self.values, where), present)
 
+    def slice(self, begin: int, end: int) -> Column:
+        """Return the rows from `begin` to `end`; a view."""
+        present = None if self.present is None else self.present[begin:end]
+        if present is not None and present.all():
+            present = None
+        return Column(self.values[begin:end], present)
+
     def put(self, where: Where, other: Column, *, owned: bool = False) -> Column:
         """Return the column with `other`'s rows at positions `where`.
 

@@ -17,6 +17,8 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- NotImplementedError
+    |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
     +-- RecursionError
         +-- GraphRecursionError      more supersteps than the limit
 
@@ -112,9 +114,8 @@ class GraphInterrupt(GraphBubbleUp):
 class ParentCommand(GraphBubbleUp):
     """A node of a subgraph returned a command for the graph around it."""
 
-    args: tuple[Command[Any]]
-
     def __init__(self, command: Command[Any]) -> None:
+        self.command = command
         super().__init__(command)
 
 

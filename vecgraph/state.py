@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,15 @@ from vecgraph.constants import MISSING
 from vecgraph.typing import Mask, Rows, Values, Where
 
 __all__ = ["Batch", "Inputs", "State"]
+
+
+class Placed(Protocol):
+    """Whoever knows which runs a task serves."""
+
+    @property
+    def rows(self) -> Any:
+        """Number of each run."""
+        ...
 
 
 class Batch(Mapping[str, Any]):
@@ -30,15 +39,21 @@ class Batch(Mapping[str, Any]):
         Number of each run in the whole batch; repeats after a `Send`.
     """
 
-    __slots__ = ("_cache", "_names", "_read", "rows")
+    __slots__ = ("_cache", "_m", "_names", "_place", "_read")
 
     def __init__(
-        self, rows: Rows, names: Sequence[str], read: Callable[[str], Column | None]
+        self, m: int, place: Placed, names: Sequence[str], read: Callable[[str], Column | None]
     ) -> None:
-        self.rows = rows
+        self._m = m
+        self._place = place
         self._names = names
         self._read: Callable[[str], Column | None] | None = read
         self._cache: dict[str, Column | None] = {}
+
+    @property
+    def rows(self) -> Rows:
+        """Number of each run."""
+        return np.asarray(self._place.rows)
 
     def column(self, name: str) -> Column | None:
         """Return a channel's column, None if no row has a value."""
@@ -66,7 +81,7 @@ class Batch(Mapping[str, Any]):
         return (name for name in self._names if name in self)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self._m
 
     def __bool__(self) -> bool:
         return True
@@ -151,12 +166,23 @@ class Inputs:
 
         return Inputs(len(where), self.names, read, mapper=self.mapper, bare=self.bare)
 
-    def batch(self, rows: Rows) -> Batch:
+    def slice(self, begin: int, end: int) -> Inputs:
+        """Return the rows from `begin` to `end`, without a copy."""
+        if self._objects is not None:
+            return Inputs(end - begin, objects=self._objects[begin:end])
+
+        def read(name: str) -> Column | None:
+            column = self.column(name)
+            return None if column is None else column.slice(begin, end)
+
+        return Inputs(end - begin, self.names, read, mapper=self.mapper, bare=self.bare)
+
+    def batch(self, place: Placed) -> Batch:
         """Return the rows as a Batch."""
         names = self.names
         if self._objects is not None:
             names = list(dict.fromkeys(k for o in self._objects if isinstance(o, dict) for k in o))
-        return Batch(rows, names, self.column)
+        return Batch(self.m, place, names, self.column)
 
     def rows(self) -> list[Any]:
         """Return each row's input as its scalar node would get it, before the mapper."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vecgraph.constants import MISSING
-from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.scope import Place, Scope, Shared
 from vecgraph.engine.single import Run, Task, read
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.nodes.writer import Pairs
@@ -100,7 +100,7 @@ class Chunks:
 
     def _id(self, run: Run, task: Task) -> str:
         pushes = None if task.push is None else (task.push,)
-        self._scope.enter(task.spec.name, (run.row,), (run.step,), pushes)
+        self._scope.enter(task.spec.name, Place((run.row,), (run.step,), pushes))
         return self._scope.task_id
 
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import HealthCheck, settings
 
 from tests.differential.langgraph_side import LANGGRAPH, record
-from tests.differential.vecgraph_side import batched, compiled, failure, wrong_tasks
+from tests.differential.vecgraph_side import batched, compiled, failure, paths, wrong_tasks
 from vecgraph.testing.building import build, build_pregel
 from vecgraph.testing.oracle import run
 from vecgraph.testing.records import disagreement
@@ -64,16 +64,17 @@ def spread(rows, size, seed=0):
     return [rows[place] for place in places], places
 
 
-def check_batch(spec, rows, size, tier, by_langgraph=True, app=None) -> None:
+def check_batch(spec, rows, size, tier, by_langgraph=True) -> None:
     """Compare a batch of `size` rows with what LangGraph makes of each."""
     records = truth(spec, rows, by_langgraph)
-    app = app or compiled(spec, tier)
+    app = compiled(spec, tier)
     batch, places = spread(rows, size)
-    results, seen = batched(app, batch, spec.limit)
-    assert len(results) == size
-    for row, (place, result) in enumerate(zip(places, results, strict=True)):
-        found = failure(records[place], result) or wrong_tasks(records[place], seen[row])
-        assert found is None, f"row {row} of {size}, input {batch[row]!r}: {found}"
+    for path in paths(app, size):
+        results, seen = batched(app, batch, spec.limit)
+        assert len(results) == size
+        for row, (place, result) in enumerate(zip(places, results, strict=True)):
+            found = failure(records[place], result) or wrong_tasks(records[place], seen[row])
+            assert found is None, f"{path}, row {row} of {size}, input {batch[row]!r}: {found}"
 
 
 def check_stream(spec, rows, tier) -> None:

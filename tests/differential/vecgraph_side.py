@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 
-from tests.differential.langgraph_side import record
 from vecgraph.testing.building import build, build_pregel, vecgraph_library
 from vecgraph.testing.compare import difference
 from vecgraph.testing.forms import has_expression, has_vector_form, has_vector_route
@@ -55,8 +55,25 @@ def batched(app, rows, limit):
                 seen[row][step].append(task.node)
 
     config = {"recursion_limit": limit}
-    results = app.batch(rows, config, return_exceptions=True, observer=observe)
-    return results, seen
+    if app.is_async:
+        pending = app.abatch(rows, config, return_exceptions=True, observer=observe)
+        return asyncio.run(pending), seen
+    return app.batch(rows, config, return_exceptions=True, observer=observe), seen
+
+
+def paths(app, size):
+    """Yield the names of the engine's ways to run a batch, with the app set up for each.
+
+    By itself the engine takes columns for many rows only. Forcing them for few, in lanes
+    that hold few rows, makes every batch go through compaction and refill as well.
+    """
+    engine = app.engine
+    small, lane = engine.small, engine.lane
+    yield "by itself"
+    if engine.control is not None:
+        engine.small, engine.lane = 1, max(2, size // 3)
+        yield "in small lanes"
+    engine.small, engine.lane = small, lane
 
 
 def failure(expected, result):
@@ -85,6 +102,3 @@ def wrong_tasks(expected, seen):
     last = max((step.step for step in steps), default=0)
     extra = {step: names for step, names in seen.items() if step > last and step > 0}
     return f"ran on: {extra}" if extra else None
-
-
-__all__ = ["TIERS", "batched", "compiled", "failure", "record", "tiers_of", "wrong_tasks"]

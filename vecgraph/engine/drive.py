@@ -9,7 +9,7 @@ from typing import Any
 from vecgraph.config import current_task
 from vecgraph.engine.execute import caller
 from vecgraph.engine.gather import COLUMNAR, Gatherer, node_alone, router_alone
-from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.scope import Place, Scope, Shared
 from vecgraph.engine.single import (
     Run,
     Task,
@@ -85,7 +85,7 @@ def execute_task(tables: Tables, run: Run, task: Task, scope: Scope) -> None:
     """Run a task's node and routers; set what it wrote."""
     spec = task.spec
     pushes = None if task.push is None else (task.push,)
-    scope.enter(spec.name, (run.row,), (run.step,), pushes)
+    scope.enter(spec.name, Place((run.row,), (run.step,), pushes))
     try:
         result, pairs = task.input, None
         if spec.action is not None:
@@ -189,7 +189,7 @@ async def _aexecute(
     spec = task.spec
     scope = Scope(shared)
     pushes = None if task.push is None else (task.push,)
-    scope.enter(spec.name, (run.row,), (run.step,), pushes)
+    scope.enter(spec.name, Place((run.row,), (run.step,), pushes))
     token = current_task.set(scope)
     try:
         result, pairs = task.input, None

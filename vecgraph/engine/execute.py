@@ -10,7 +10,7 @@ import numpy as np
 from vecgraph.channels.base import Failure
 from vecgraph.columns import Column
 from vecgraph.constants import END
-from vecgraph.engine.scope import Scope
+from vecgraph.engine.scope import Place, Scope
 from vecgraph.engine.single import destinations, warn_unknown
 from vecgraph.engine.tables import Tables
 from vecgraph.errors import EmptyInputError, ParentCommand
@@ -27,47 +27,61 @@ from vecgraph.typing import Rows, Where
 __all__ = ["Site", "run_node", "run_router"]
 
 
-class Site:
-    """The rows of one task: who they are, and what their functions may ask.
+class Site(Place):
+    """The rows of one task of a lane: who they are, computed when somebody asks.
 
     Attributes
     ----------
     rows, steps : int64 ndarray of shape (M,)
     pushes : int64 ndarray of shape (M,), or None
     scope : Scope
+    tables : Tables
     """
 
-    __slots__ = ("pushes", "rows", "scope", "steps", "tables")
+    __slots__ = ("_rows", "_steps", "scope", "tables")
 
     def __init__(
-        self, tables: Tables, scope: Scope, rows: Rows, steps: Any, pushes: Any = None
+        self,
+        tables: Tables,
+        scope: Scope,
+        rows: Callable[[], Rows],
+        steps: Callable[[], Any],
+        pushes: Any = None,
     ) -> None:
         self.tables = tables
         self.scope = scope
-        self.rows = rows
-        self.steps = steps
+        self._rows: Any = rows
+        self._steps: Any = steps
         self.pushes = pushes
+
+    @property
+    def rows(self) -> Any:  # type: ignore[override]
+        """Number of each row's run."""
+        if callable(self._rows):
+            self._rows = self._rows()
+        return self._rows
+
+    @property
+    def steps(self) -> Any:  # type: ignore[override]
+        """Superstep of each row's run."""
+        if callable(self._steps):
+            self._steps = self._steps()
+        return self._steps
 
     def take(self, where: Where) -> Site:
         """Return the site of some of its rows."""
         if where is None:
             return self
         pushes = None if self.pushes is None else self.pushes[where]
-        return Site(self.tables, self.scope, self.rows[where], self.steps[where], pushes)
-
-    def enter(self, node: str, done: list[Any]) -> None:
-        """Tell the scope that a loop over these rows begins."""
-        self.scope.enter(node, self.rows, self.steps, self.pushes, done)
+        return Site(
+            self.tables, self.scope, lambda: self.rows[where], lambda: self.steps[where], pushes
+        )
 
     def note(self, node: str, failures: list[Failure]) -> None:
         """Add to each failed row's exception which task it came from."""
         for position, error in failures:
-            self.scope.enter(node, self.rows, self.steps, self.pushes)
+            self.scope.enter(node, self)
             self.scope.note(error, position)
-
-    def enter_batch(self, node: str) -> None:
-        """Tell the scope that a call for all these rows begins."""
-        self.scope.enter_batch(node, self.rows, self.steps, self.pushes)
 
 
 def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
@@ -112,7 +126,7 @@ def caller(action: Action, mapper: Callable[[Any], Any] | None, scope: Scope) ->
 
 def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     done: list[Any] = []
-    site.enter(spec.name, done)
+    site.scope.enter(spec.name, site, done)
     call = caller(action, inputs.mapper, site.scope)
     results, where, failures = call_rows(call, inputs.rows(), done)
     outcome = of_results(results, where, spec.writer, inputs.m)
@@ -134,8 +148,8 @@ def _vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outco
 def _call_vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     assert action.fn is not None
     assert isinstance(spec.writer, StateWriter)
-    site.enter_batch(spec.name)
-    batch = inputs.batch(site.rows)
+    site.scope.enter(spec.name, site, vectorised=True)
+    batch = inputs.batch(site)
     try:
         returned = action.fn(batch, **site.scope.arguments(action.inject))
         batch.close()
@@ -202,7 +216,7 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
 
 def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     child: Any = action.fn
-    site.enter_batch(spec.name)
+    site.scope.enter(spec.name, site, vectorised=True)
     result = child.run_as_node(inputs, site.rows, site.scope)
     failures, commands = [], []
     for position, error in result.failures:
@@ -248,7 +262,7 @@ def run_router(spec: NodeSpec, branch: Branch, inputs: Inputs, ok: Where, m: int
 
 def _route_rows(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
     done: list[Any] = []
-    site.enter(spec.name, done)
+    site.scope.enter(spec.name, site, done)
     call = caller(branch.action, inputs.mapper, site.scope)
     results, where, failures = call_rows(call, inputs.rows(), done)
     outcome = _of_labels(spec, branch, results, where, inputs.m, site.tables)
@@ -306,8 +320,8 @@ def _signal_labels(
 def _route_vector(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
     action = branch.action
     assert action.fn is not None
-    site.enter_batch(spec.name)
-    batch = inputs.batch(site.rows)
+    site.scope.enter(spec.name, site, vectorised=True)
+    batch = inputs.batch(site)
     goals = site.tables.goals
     try:
         returned = action.fn(batch, **site.scope.arguments(action.inject))

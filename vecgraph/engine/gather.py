@@ -52,8 +52,8 @@ def _inputs(reads: Any, values: list[Any]) -> Inputs:
 
 
 def _site(tables: Tables, scopes: list[Scope]) -> Site:
-    rows = np.array([scope.row for scope in scopes], np.int64)
-    steps = np.array([scope.step for scope in scopes], np.int64)
+    rows: Any = np.array([scope.row for scope in scopes], np.int64)
+    steps: Any = np.array([scope.step for scope in scopes], np.int64)
     pushes = None
     if any(scope.push is not None for scope in scopes):
         pushes = np.array([-1 if s.push is None else s.push for s in scopes], np.int64)
@@ -162,8 +162,8 @@ async def _acall_vector(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
     assert action is not None
     assert action.afn is not None
     assert isinstance(spec.writer, StateWriter)
-    site.enter_batch(spec.name)
-    batch = inputs.batch(site.rows)
+    site.scope.enter(spec.name, site, vectorised=True)
+    batch = inputs.batch(site)
     try:
         returned = await action.afn(batch, **site.scope.arguments(action.inject))
         batch.close()

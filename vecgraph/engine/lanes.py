@@ -17,6 +17,7 @@ import numpy as np
 from vecgraph.columns import Column, concat
 from vecgraph.constants import START
 from vecgraph.engine.control import Control, Due, Queue
+from vecgraph.engine.memory import keep_freed_memory
 from vecgraph.engine.read import Clock
 from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
 from vecgraph.engine.scope import Scope, Shared
@@ -147,6 +148,7 @@ class Lanes:
 
     def run(self, inputs: Inputs) -> Results:
         """Run every row of `inputs` to its end."""
+        keep_freed_memory()
         self._inputs, self._next, self._waiting = inputs, 0, inputs.m
         lane = self._refill(None)
         while lane is not None:
@@ -170,7 +172,7 @@ class Lanes:
         """Start the next `n` waiting runs: their input, and the superstep of START."""
         begin, end = self._next, self._next + n
         self._next, self._waiting = end, self._waiting - n
-        part = self._inputs if n == len(self.ids) else self._inputs.take(np.arange(begin, end))
+        part = self._inputs if n == len(self.ids) else self._inputs.slice(begin, end)
         tables = self.tables
         columns = {
             name: channel.empty(n)
@@ -255,18 +257,20 @@ class Lanes:
 
     def _archive(self, lane: Lane, gone: np.ndarray, applied: Applied, clock: Clock) -> None:
         archive, state = self.archive, lane.state
-        rows = state.rows[gone]
+        everyone = len(gone) == len(state)
+        at = None if everyone else gone
+        rows = state.rows if everyone else state.rows[gone]
         archive.rows.append(rows)
-        steps = clock.steps(gone)
+        steps = clock.steps(at)
         archive.steps[rows] = steps
         for name in archive.names:
             if lane.shown:
-                archive.columns[name].append(lane.shown[name].take(gone))
+                archive.columns[name].append(lane.shown[name].take(at))
             else:
-                cells = state.columns[name].take(gone)
+                cells = state.columns[name].take(at)
                 archive.columns[name].append(self.tables.channels[name].read_columns(cells))
-        everyone = np.ones(len(gone), np.bool_)
-        archive.emitted.append(everyone if lane.emitted is None else lane.emitted[gone])
+        emitted = np.ones(len(gone), np.bool_) if lane.emitted is None else lane.emitted[gone]
+        archive.emitted.append(emitted)
         for position, (node, error) in applied.failures.items():
             row = int(state.rows[position])
             step = int(clock.steps(np.array([position]))[0])

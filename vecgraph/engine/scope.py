@@ -14,7 +14,7 @@ from vecgraph.rng import RowStreams, row_generator
 from vecgraph.runtime import ExecutionInfo, Runtime
 from vecgraph.typing import Rows
 
-__all__ = ["Scope", "Shared"]
+__all__ = ["Place", "Scope", "Shared"]
 
 
 class Shared:
@@ -62,59 +62,72 @@ class Shared:
         return int(self.config["recursion_limit"])
 
 
+class Place:
+    """The rows that a task serves.
+
+    Attributes
+    ----------
+    rows, steps : sequence of int
+        Run and superstep of each.
+    pushes : sequence of int, or None
+        Index of each row's Send.
+    """
+
+    __slots__ = ("pushes", "rows", "steps")
+
+    def __init__(self, rows: Any, steps: Any, pushes: Any = None) -> None:
+        self.rows = rows
+        self.steps = steps
+        self.pushes = pushes
+
+
 class Scope(TaskContext):
     """The task that runs now, for whoever asks; nothing is built before somebody does.
 
-    One object serves a whole loop over rows: the current row is ``rows[len(done)]``.
+    One object serves a whole loop over rows: the current row is ``place.rows[len(done)]``.
     """
 
-    __slots__ = ("_done", "_pushes", "_rows", "_steps", "node", "shared", "vectorised")
+    __slots__ = ("_done", "node", "place", "shared", "vectorised")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.node = ""
         self.vectorised = False
-        self._rows: Any = (0,)
-        self._steps: Any = (0,)
-        self._pushes: Any = None
+        self.place = Place((0,), (0,))
         self._done: Any = ()
 
-    def enter(self, node: str, rows: Any, steps: Any, pushes: Any = None, done: Any = ()) -> None:
+    def enter(self, node: str, place: Place, done: Any = (), *, vectorised: bool = False) -> None:
         """Note the task that runs now.
 
         Parameters
         ----------
         node : str
-        rows, steps : sequence of int
-            Run and superstep of each row.
-        pushes : sequence of int, optional
-            Index of each row's Send.
+        place : Place
         done : list
             As long as the number of rows that have been served.
+        vectorised : bool
+            One call serves all rows.
         """
         self.node = node
-        self.vectorised = False
-        self._rows, self._steps, self._pushes, self._done = rows, steps, pushes, done
-
-    def enter_batch(self, node: str, rows: Rows, steps: Any, pushes: Any) -> None:
-        """Note the vector node that runs now."""
-        self.enter(node, rows, steps, pushes)
-        self.vectorised = True
+        self.place = place
+        self.vectorised = vectorised
+        self._done = done
 
     @property
     def row(self) -> int:
         """Number of the run that is being served."""
-        return int(self._rows[len(self._done)])
+        return int(self.place.rows[len(self._done)])
 
     @property
     def step(self) -> int:
         """Its superstep; of a vector node, the first row's."""
-        return int(self._steps[len(self._done)])
+        return int(self.place.steps[len(self._done)])
 
     @property
     def push(self) -> int | None:
         """Index of the Send that is being served, None if a channel triggered the node."""
-        return None if self._pushes is None else int(self._pushes[len(self._done)])
+        pushes = self.place.pushes
+        return None if pushes is None else int(pushes[len(self._done)])
 
     @property
     def task_id(self) -> str:
@@ -153,8 +166,11 @@ class Scope(TaskContext):
         shared = self.shared
         node = shared.path + self.node
         if self.vectorised:
-            tasks = 0 if self._pushes is None else np.asarray(self._pushes) + 1
-            return RowStreams(shared.seed, self._rows, np.asarray(self._steps), node, tasks)
+            place = self.place
+            tasks = 0 if place.pushes is None else np.asarray(place.pushes) + 1
+            return _LazyGenerator(
+                lambda: RowStreams(shared.seed, place.rows, np.asarray(place.steps), node, tasks)
+            )
         row, step, task = self.row, self.step, 0 if self.push is None else self.push + 1
         return _LazyGenerator(lambda: row_generator(shared.seed, row, step, node, task))
 
@@ -196,7 +212,7 @@ class _Length:
 
 
 class _LazyGenerator:
-    """A row's random numbers, made when the node first asks for one."""
+    """A task's random numbers, made when the node first asks for one."""
 
     __slots__ = ("_generator", "_make")
 

@@ -85,8 +85,13 @@ def execute(
     spec, where = due.spec, due.where
     m = count(where, len(state))
     pushes = None if due.queue is None else due.queue.index
-    rows = ids[state.rows if where is None else state.rows[where]]
-    site = Site(tables, scope, rows, clock.steps(where), pushes)
+    site = Site(
+        tables,
+        scope,
+        lambda: ids[state.rows if where is None else state.rows[where]],
+        lambda: clock.steps(where),
+        pushes,
+    )
     if inputs is None:
         inputs = _inputs(tables, state, due, m, clock)
     outcome = run_node(spec, inputs, site)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from vecgraph.app import App
 from vecgraph.channels import LastValue
 from vecgraph.channels.base import Channel
 from vecgraph.constants import END, START
@@ -37,9 +38,12 @@ from vecgraph.types import (
 )
 
 if TYPE_CHECKING:
-    from vecgraph.app import App
+    from vecgraph.program import Program
 
-__all__ = ["StateGraph"]
+__all__ = ["CompiledStateGraph", "StateGraph"]
+
+CompiledStateGraph = App
+"""LangGraph's name of what `StateGraph.compile` returns."""
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +85,8 @@ class StateGraph:
     --------
     >>> from typing import TypedDict
     >>> State = TypedDict("State", {"n": int})
-    >>> builder = StateGraph(State)
-    >>> app = builder.add_sequence([("double", lambda s: {"n": 2 * s["n"]})]) \\
-    ...     .set_entry_point("double").compile()
+    >>> builder = StateGraph(State).add_node("double", lambda state: {"n": 2 * state["n"]})
+    >>> app = builder.set_entry_point("double").compile()
     >>> app.invoke({"n": 2})
     {'n': 4}
     """
@@ -373,17 +376,11 @@ class StateGraph:
         TypeError
             `checkpointer` is no saver.
         """
-        from vecgraph.app import App
-
         checkpointer = ensure_valid_checkpointer(checkpointer)
         before, after = interrupt_before or [], interrupt_after or []
         named = [*([] if before == "*" else before), *([] if after == "*" else after)]
-        self.validate(named)
-        self._apply_defaults()
-        check_timeouts(self.nodes)
-        check_names(self.channels, self.managed, self.nodes)
         return App(
-            lower(self, name or "LangGraph"),
+            self.lower(name or "LangGraph", named),
             builder=self,
             context_schema=self.context_schema,
             name=name or "LangGraph",
@@ -394,6 +391,22 @@ class StateGraph:
             interrupt_before=before,
             interrupt_after=after,
         )
+
+    def lower(self, name: str = "LangGraph", interrupt: Sequence[str] | None = None) -> Program:
+        """Return the program that `compile` makes an app of; see there for the errors.
+
+        Parameters
+        ----------
+        name : str
+            Name of the program.
+        interrupt : sequence of str, optional
+            Nodes with breakpoints.
+        """
+        self.validate(interrupt)
+        self._apply_defaults()
+        check_timeouts(self.nodes)
+        check_names(self.channels, self.managed, self.nodes)
+        return lower(self, name)
 
     def _note_late(self, what: str) -> None:
         if self.compiled:

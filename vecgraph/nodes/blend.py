@@ -45,8 +45,7 @@ def where(condition: npt.ArrayLike, then: npt.ArrayLike, other: npt.ArrayLike) -
 
     Examples
     --------
-    >>> import vecgraph as vg
-    >>> vg.where([True, False, True], [1, 2, 3], 0).tolist()
+    >>> where([True, False, True], [1, 2, 3], 0).tolist()
     [1, 0, 3]
     """
     mask = np.asarray(condition)
@@ -87,8 +86,7 @@ def select(
 
     Examples
     --------
-    >>> import vecgraph as vg
-    >>> vg.select([[True, False, False], [True, True, False]], [1.5, 2.5]).tolist()
+    >>> select([[True, False, False], [True, True, False]], [1.5, 2.5]).tolist()
     [1.5, 2.5, 0.0]
     """
     masks = [np.asarray(condition) for condition in conditions]

@@ -326,8 +326,7 @@ def expr(**expressions: str) -> Expr:
 
     Examples
     --------
-    >>> import vecgraph as vg
-    >>> node = vg.expr(y="(x - mean) / sd", z="where(x > 0, x, -x)")
+    >>> node = expr(y="(x - mean) / sd", z="where(x > 0, x, -x)")
     >>> node.scalar({"x": -3.0, "mean": 1.0, "sd": 2.0})
     {'y': -2.0, 'z': 3.0}
     """
@@ -353,8 +352,7 @@ def when(condition: str, label: str) -> Cases:
 
     Examples
     --------
-    >>> import vecgraph as vg
-    >>> route = vg.when("score > 0.5", "accept").when("score > 0.2", "maybe").otherwise("retry")
+    >>> route = when("score > 0.5", "accept").when("score > 0.2", "maybe").otherwise("retry")
     >>> route.scalar({"score": 0.3})
     'maybe'
     """

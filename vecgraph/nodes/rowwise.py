@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from vecgraph.channels.base import Failure
 from vecgraph.constants import MISSING
-from vecgraph.typing import Rows, Where
+from vecgraph.typing import Where
 
-__all__ = ["Scope", "call_rows"]
-
-
-class Scope(Protocol):
-    """What a node can ask about the run it serves; the engine implements it."""
-
-    def enter(self, node: str, rows: Rows, pushes: Any, done: list[Any] | None) -> None:
-        """Note the task that runs now; its current row is ``rows[len(done)]``."""
-        ...
-
-    def arguments(self, inject: Any) -> dict[str, Any]:
-        """Return the keyword arguments that a function wants, for the current row."""
-        ...
-
-    def explain(self, error: BaseException, row: int, push: int | None) -> None:
-        """Add to an exception the note that names its task."""
-        ...
+__all__ = ["call_rows"]
 
 
 def call_rows(

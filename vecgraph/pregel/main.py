@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app import App
-
 from vecgraph.pregel.lower import check, lower
 from vecgraph.types import (
     All,
@@ -53,6 +52,7 @@ class Pregel(App):
     Examples
     --------
     >>> from vecgraph.channels import EphemeralValue
+    >>> from vecgraph.pregel import NodeBuilder
     >>> node = NodeBuilder().subscribe_only("a").do(lambda a: a + a).write_to("b")
     >>> app = Pregel(nodes={"double": node}, input_channels="a", output_channels="b",
     ...     channels={"a": EphemeralValue(str), "b": EphemeralValue(str)})
@@ -109,6 +109,7 @@ class Pregel(App):
             interrupt_before=interrupt_before_nodes,
             interrupt_after=interrupt_after_nodes,
         )
+        self.config = config
         self.stream_mode = stream_mode
         self.step_timeout = step_timeout
         self._breakpoints = [
