@@ -23,10 +23,10 @@ MAKE: dict[str, Callable[[], ch.Channel]] = {
     "max": lambda: ch.BinaryOperatorAggregate(float, max),
     "add_int": lambda: ch.BinaryOperatorAggregate(int, operator.add),
     "Topic": lambda: ch.Topic(float, accumulate=True),
-    "Mean": lambda: ch.Mean(),
-    "Variance": lambda: ch.Variance(),
-    "MinMax": lambda: ch.MinMax(),
-    "Count": lambda: ch.Count(),
+    "Mean": lambda: ch.Mean(float),
+    "Variance": lambda: ch.Variance(float),
+    "MinMax": lambda: ch.MinMax(float),
+    "Count": lambda: ch.Count(int),
     "EWMA": lambda: ch.EWMA(0.5),
 }
 

@@ -102,7 +102,7 @@ def test_benchmark_runs_at_its_smallest_size(cls: type, name: str, values: tuple
         getattr(benchmark, "teardown", lambda *_: None)(*values)
 
 
-@pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", list(classes()), ids=lambda cls: cls.__name__)
 def test_benchmark_states_its_version_its_axes_and_its_unit(cls: type) -> None:
     """Without a `version`, asv drops old results whenever the source of a benchmark changes."""
     assert isinstance(getattr(cls, "version", None), str)

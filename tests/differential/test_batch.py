@@ -14,12 +14,12 @@ from tests.differential.cases import SIZES, check_batch, check_stream, examples
 from tests.differential.vecgraph_side import TIERS
 from vecgraph.testing.strategies import graphs, numeric_graphs, pregel_graphs, rows
 
-DISTINCT = {1: 1, 7: 7, 300: 16}
+DISTINCT = {1: 1, 7: 7, 300: 10}
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("tier", ["rowwise", "async"])
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_object_graphs(tier, size, data) -> None:
     spec = data.draw(graphs())
@@ -28,7 +28,7 @@ def test_object_graphs(tier, size, data) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("tier", TIERS)
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_numeric_graphs(tier, size, data) -> None:
     spec = data.draw(numeric_graphs())
@@ -37,7 +37,7 @@ def test_numeric_graphs(tier, size, data) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("tier", ["rowwise", "async"])
-@examples(25)
+@examples(12)
 @given(data=st.data())
 def test_subscribers_to_persistent_channels(tier, size, data) -> None:
     spec = data.draw(pregel_graphs())
@@ -52,7 +52,7 @@ STREAMED = {
 
 
 @pytest.mark.parametrize("profile", STREAMED)
-@examples(40)
+@examples(20)
 @given(data=st.data())
 def test_stream_of_one_run(profile, data) -> None:
     """Inputs and order of tasks, updates and values of every superstep."""

@@ -66,7 +66,7 @@ ROWS = 5
 
 
 @pytest.mark.parametrize("name", RULES)
-@examples(60)
+@examples(40)
 @given(data=st.data())
 def test_a_rule_is_langgraphs_channel(name, data) -> None:
     make, writes = RULES[name]
@@ -96,7 +96,7 @@ def test_a_rule_is_langgraphs_channel(name, data) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-@examples(60)
+@examples(40)
 @given(data=st.data())
 def test_a_column_is_its_rows(name, data) -> None:
     """Folding a column == folding each row's cell, whoever writes to which rows."""

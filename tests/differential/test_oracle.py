@@ -17,7 +17,7 @@ PROFILES = {
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@examples(60)
+@examples(40)
 @given(data=st.data())
 def test_oracle_is_langgraph(profile, data) -> None:
     compare(profile, data)
@@ -34,4 +34,4 @@ def test_oracle_is_langgraph_at_length(profile, data) -> None:
 def compare(profile, data) -> None:
     strategy, numbers = PROFILES[profile]
     spec = data.draw(strategy)
-    truth(spec, data.draw(rows(spec, 4, numbers=numbers)), by_langgraph=True)
+    truth(spec, data.draw(rows(spec, 4, numbers=numbers)), by_langgraph=True, invoke=True)

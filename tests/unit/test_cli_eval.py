@@ -151,6 +151,13 @@ def test_demo_without_reasoning_gym_says_what_to_install(
     assert "pip install 'vecgraph[demo]'" in " ".join(result.stderr.split())
 
 
+def test_demo_with_too_few_steps_is_exit_code_2(work: Path) -> None:
+    pytest.importorskip("reasoning_gym")
+    result = vecgraph("demo", "--limit", "1", "--max-steps", "2")
+    assert result.exit_code == 2
+    assert "at least 3 steps" in " ".join(result.stderr.split())
+
+
 def test_demo_shows_the_curve(work: Path) -> None:
     pytest.importorskip("reasoning_gym")
     result = vecgraph("demo", "--limit", "36", "--max-steps", "30", "--out", "out", "--seed", "1")
@@ -170,14 +177,14 @@ def test_demo_solves_the_same_whatever_the_budget_up_to_it(work: Path) -> None:
     summaries = [
         json.loads(
             vecgraph(
-                "demo", "--limit", "24", "--max-steps", str(m), "--json", "--out", str(m)
+                "demo", "--limit", "18", "--max-steps", str(m), "--json", "--out", str(m)
             ).stdout
         )
         for m in (8, 40)
     ]
     short, long = (pd_read(work / str(m)) for m in (8, 40))
-    solved = (long["score_score"] >= 1) & (long["steps"] <= 8)
-    assert (short["score_score"] >= 1).tolist() == solved.tolist()
+    solved = (long["score_judge"] >= 1) & (long["steps"] <= 8)
+    assert (short["score_judge"] >= 1).tolist() == solved.tolist()
     assert summaries[0]["solved_by_steps"]["share"][-1] == solved.mean()
 
 

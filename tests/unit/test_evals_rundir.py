@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from vecgraph.evals import rundir
-from vecgraph.evals.rundir import RunDirectory, RunDirectoryExistsError
+from vecgraph.evals.rundir import RunDirectory, RunDirectoryError, RunDirectoryExistsError
 
 pd = pytest.importorskip("pandas")
 
@@ -90,6 +90,12 @@ def test_a_directory_made_meanwhile_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryExistsError):
         write()
     assert [item.name for item in tmp_path.rglob("*")] == ["run", "mine"]
+
+
+def test_a_file_in_the_way_is_an_error_that_names_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match=r"file/run' cannot be made.*--out"):
+        RunDirectory(tmp_path / "file" / "run").__enter__()
 
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:

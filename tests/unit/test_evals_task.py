@@ -68,6 +68,12 @@ def test_a_task_needs_scorers_and_a_success_among_them() -> None:
         make(success="ss")
 
 
+def test_every_sample_has_the_key_that_the_task_groups_by() -> None:
+    samples = [Sample("a", {}, metadata={"kind": 1}), Sample("b", {})]
+    with pytest.raises(TaskError, match="groups by 'kind', which the metadata of sample 'b' lacks"):
+        make(dataset=samples, group="kind").samples()
+
+
 def test_load_a_task_or_a_function_that_makes_one(module: types.ModuleType) -> None:
     task = make()
     module.task, module.make = task, lambda: task  # type: ignore[attr-defined]

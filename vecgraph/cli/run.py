@@ -16,7 +16,7 @@ from rich.console import Console
 from vecgraph.evals import (
     Evaluation,
     Options,
-    RunDirectoryExistsError,
+    RunDirectoryError,
     SampleError,
     TaskError,
     evaluate,
@@ -69,7 +69,7 @@ def _evaluate(name: str, out: Path | None, options: Options) -> Evaluation:
         directory = _default_directory(task.name) if out is None else out
         with _progress() as progress:
             return evaluate(task, directory, options, progress)
-    except (TaskError, SampleError, RunDirectoryExistsError) as error:
+    except (TaskError, SampleError, RunDirectoryError) as error:
         raise click.UsageError(str(error)) from error
     except ModuleNotFoundError as error:
         if "pip install" not in str(error):

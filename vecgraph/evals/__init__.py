@@ -5,7 +5,7 @@ from __future__ import annotations
 from vecgraph.evals.dataset import Sample, SampleError
 from vecgraph.evals.evaluate import Evaluation, Options, evaluate
 from vecgraph.evals.metrics import Estimate, estimate
-from vecgraph.evals.rundir import RunDirectoryExistsError
+from vecgraph.evals.rundir import RunDirectoryError, RunDirectoryExistsError
 from vecgraph.evals.scorers import Columnwise, ScorerFailure, columnwise, exact, includes
 from vecgraph.evals.task import Task, TaskError, load_task
 
@@ -14,6 +14,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Options",
+    "RunDirectoryError",
     "RunDirectoryExistsError",
     "Sample",
     "SampleError",

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from vecgraph.evals.dataset import Sample, columns
 from vecgraph.evals.metrics import budgets, estimate, solved_share
 from vecgraph.evals.rundir import RunDirectory
-from vecgraph.evals.scorers import ScorerFailure, score
+from vecgraph.evals.scorers import Finished, ScorerFailure, score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,28 +140,36 @@ def _runs(
     """Make the table of runs: who, how it ended, scores, steps, error, outputs."""
     chosen = list(samples) * epochs
     n = len(chosen)
-    status = np.asarray(result.status, object)
-    done = np.flatnonzero(status == "done")
     made: dict[str, Any] = {
         "row": np.arange(n),
         "sample": [sample.id for sample in chosen],
         "epoch": np.repeat(np.arange(epochs), len(samples)),
-        "status": status.astype(str).tolist(),
+        "status": np.asarray(result.status).tolist(),
         "steps": np.asarray(result.steps, np.int64),
     }
     if task.group is not None:
         made["group"] = [str(sample.metadata[task.group]) for sample in chosen]
-    outputs = result.table
+    finished = _finished(chosen, result)
     failures: list[ScorerFailure] = []
     for name, scorer in task.scorers.items():
         scores = np.full(n, np.nan)
-        finished = [chosen[at] for at in done]
-        scores[done], failed = score(name, scorer, finished, outputs.take(done), done)
+        scores[finished.rows], failed = score(name, scorer, finished)
         failures += failed
         made[f"score_{name}"] = pa.array(scores, mask=np.isnan(scores))
     made |= _errors(result.errors, n)
-    made |= {f"output_{name}": outputs[name] for name in outputs.column_names}
+    made |= {f"output_{name}": result.table[name] for name in result.table.column_names}
     return pa.table(made), failures
+
+
+def _finished(chosen: Sequence[Sample], result: Any) -> Finished:
+    rows = np.flatnonzero(np.asarray(result.status, object) == "done")
+    outputs, places = result.to_list(), rows.tolist()
+    return Finished(
+        rows=rows,
+        samples=[chosen[row] for row in places],
+        outputs=[outputs[row] for row in places],
+        table=result.table.take(rows),
+    )
 
 
 def _errors(errors: Sequence[Any], n: int) -> dict[str, Any]:

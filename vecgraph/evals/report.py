@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-BARS = 24
+BARS = 12
 """Width of the curve's bars, in characters."""
 
 
@@ -75,7 +75,7 @@ def _costs(summary: Mapping[str, Any]) -> Table:
     for status, count in summary["status"].items():
         table.add_row(f"runs: {status}", f"{count:,}")
     table.add_row(
-        "steps per run", f"{summary['steps_per_run']:.1f} (at most {summary['max_steps']})"
+        "steps per run", f"{summary['steps_per_run']:.1f} (budget {summary['max_steps']})"
     )
     table.add_row("time", f"{summary['seconds']:.2f} s")
     table.add_row("run-steps per second", f"{summary['run_steps_per_second']:,.0f}")
@@ -92,15 +92,19 @@ def _problems(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 
 def _curve(summary: Mapping[str, Any]) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     groups: Mapping[str, Any] = summary.get("groups", {})
-    table = Table(title="Solved within a budget of so many steps")
+    title = "Solved within a budget of so many steps"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0, collapse_padding=True)
     table.add_column("steps", justify="right")
     for label in groups:
-        table.add_column(label, justify="right")
+        # A narrow terminal folds the headers, at blanks if it can, and leaves the bars whole:
+        # one that was cut off would show a wrong share.
+        table.add_column(label.replace("_", " "), justify="right", overflow="fold")
     table.add_column("all", justify="right")
-    table.add_column("", min_width=BARS)
+    table.add_column("", width=BARS, no_wrap=True)
     at: Sequence[int] = summary["solved_by_steps"]["max_steps"]
     for place, steps in enumerate(at):
         shares = [one["solved_by_steps"]["share"][place] for one in (*groups.values(), summary)]

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from vecgraph.constants import START
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-__all__ = ["RunDirectory", "RunDirectoryExistsError", "StepWriter"]
+__all__ = ["RunDirectory", "RunDirectoryError", "RunDirectoryExistsError", "StepWriter"]
 
 STEP_SCHEMA = pa.schema(
     [("row", pa.int64()), ("step", pa.int64()), ("node", pa.dictionary(pa.int32(), pa.string()))]
@@ -27,7 +29,11 @@ FLUSH_AT = 1 << 16
 """Rows of a record batch of steps; more, smaller batches would compress badly."""
 
 
-class RunDirectoryExistsError(FileExistsError):
+class RunDirectoryError(OSError):
+    """The run directory cannot be made."""
+
+
+class RunDirectoryExistsError(RunDirectoryError, FileExistsError):
     """The run directory is there already; `path` is which."""
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +56,8 @@ class RunDirectory:
     ------
     RunDirectoryExistsError
         There is something at `path`, at the start or at the end.
+    RunDirectoryError
+        There is no room for it: a file in the way, or no permission.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,9 +68,15 @@ class RunDirectory:
 
     def __enter__(self) -> Self:
         """Make the draft, on the same file system: a rename must do to publish it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{self.path.name}."
-        self._draft = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=self.path.parent))
+        parent, prefix = self.path.parent, f".{self.path.name}."
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self._draft = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=parent))
+        except OSError as error:
+            raise RunDirectoryError(
+                f"the run directory {str(self.path)!r} cannot be made: {error}. "
+                "Hint: choose another with --out"
+            ) from error
         return self
 
     def __exit__(
@@ -121,6 +135,9 @@ class StepWriter:
     def __call__(self, superstep: Any) -> None:
         """Take the tasks of a superstep."""
         for task in superstep.tasks:
+            if task.node == START:
+                # The input is no step of the run: `steps` of a run does not count it either.
+                continue
             code = self._nodes.setdefault(task.node, len(self._nodes))
             rows = np.asarray(task.rows, np.int64)
             # The engine may reuse its arrays for the next superstep.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Columnwise",
+    "Finished",
     "Scorer",
     "ScorerFailure",
     "columnwise",
@@ -46,6 +47,27 @@ class Columnwise:
 
 
 Scorer: TypeAlias = ScalarScorer | Columnwise
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The runs that have an output, M of them.
+
+    Parameters
+    ----------
+    rows : int64 array of shape (M,)
+        Their row numbers.
+    samples : sequence of Sample
+    outputs : sequence
+        Each one's output state, exactly as `invoke` would return it.
+    table : Table of M rows
+        The same as columns.
+    """
+
+    rows: npt.NDArray[np.int64]
+    samples: Sequence[Sample]
+    outputs: Sequence[Any]
+    table: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +114,7 @@ def includes(channel: str) -> ScalarScorer:
 
 
 def score(
-    name: str,
-    scorer: Scorer,
-    samples: Sequence[Sample],
-    outputs: pa.Table,
-    rows: npt.NDArray[np.int64],
+    name: str, scorer: Scorer, finished: Finished
 ) -> tuple[npt.NDArray[np.float64], list[ScorerFailure]]:
     """Score the finished runs; a run whose scorer raises has no score, the others keep theirs.
 
@@ -105,11 +123,8 @@ def score(
     name : str
         Of the scorer, for the failures.
     scorer : Scorer
-    samples : sequence of M Sample
-        The sample of each finished run.
-    outputs : Table of M rows
-    rows : int64 array of shape (M,)
-        Row number of each, for the failures.
+    finished : Finished
+        M runs.
 
     Returns
     -------
@@ -118,28 +133,28 @@ def score(
     list of ScorerFailure
     """
     if isinstance(scorer, Columnwise):
-        return _score_columns(name, scorer, samples, outputs)
-    scores = np.full(len(samples), np.nan)
+        return _score_columns(name, scorer, finished)
+    scores = np.full(len(finished.samples), np.nan)
     failures: list[ScorerFailure] = []
-    for at, (sample, output) in enumerate(zip(samples, outputs.to_pylist(), strict=True)):
+    for at, (sample, output) in enumerate(zip(finished.samples, finished.outputs, strict=True)):
         try:
             scores[at] = scorer(sample, output)
         except Exception as error:  # noqa: BLE001 - a scorer is the user's and may raise anything
-            failures.append(ScorerFailure(name, int(rows[at]), error))
+            failures.append(ScorerFailure(name, int(finished.rows[at]), error))
     return scores, failures
 
 
 def _score_columns(
-    name: str, scorer: Columnwise, samples: Sequence[Sample], outputs: pa.Table
+    name: str, scorer: Columnwise, finished: Finished
 ) -> tuple[npt.NDArray[np.float64], list[ScorerFailure]]:
-    nothing = np.full(len(samples), np.nan)
+    nothing = np.full(len(finished.samples), np.nan)
     try:
-        scores = np.asarray(scorer.function(samples, outputs), float)
+        scores = np.asarray(scorer.function(finished.samples, finished.table), float)
     except Exception as error:  # noqa: BLE001 - as above
         return nothing, [ScorerFailure(name, -1, error)]
     if scores.shape != nothing.shape:
         problem = ValueError(
-            f"scorer {name!r} returned shape {scores.shape} for {len(samples)} runs. "
+            f"scorer {name!r} returned shape {scores.shape} for {nothing.size} runs. "
             "Hint: return one number per run"
         )
         return nothing, [ScorerFailure(name, -1, problem)]

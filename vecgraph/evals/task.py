@@ -69,11 +69,24 @@ class Task:
             raise TaskError(f"task {self.name!r}, success: {problem}")
 
     def samples(self, limit: int | None = None, seed: int = 0) -> list[Sample]:
-        """Return the first `limit` samples, all by default."""
+        """Return the first `limit` samples, all by default.
+
+        Raises
+        ------
+        TaskError
+            A sample lacks the key that the task groups by.
+        """
         dataset = self.dataset
         if callable(dataset):
             dataset = call_with(dataset, limit=limit, seed=seed)
-        return list(dataset[:limit])
+        samples = list(dataset[:limit])
+        for sample in samples:
+            if self.group is not None and self.group not in sample.metadata:
+                raise TaskError(
+                    f"task {self.name!r} groups by {self.group!r}, which the metadata of sample "
+                    f"{sample.id!r} lacks. Hint: give every sample that key"
+                )
+        return samples
 
     def app(self, max_steps: int) -> Any:
         """Return the compiled graph for a step budget."""

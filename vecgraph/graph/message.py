@@ -10,6 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def add_messages(
             "Must specify non-null arguments for both 'left' and 'right'. "
             f"Only received: '{'left' if left else 'right'}'."
         )
-    merged = merge_messages([_with_id(item)[0] for item in _listed(left)], right)
+    messages = _listed(left)
+    if not _all_have_ids(messages):
+        messages = [_with_id(item)[0] for item in messages]
+    merged = merge_messages(messages, right)
     if format == "langchain-openai":
         return _openai(merged)
     if format:
@@ -147,6 +151,31 @@ def _merge_by_id(left: list[AnyMessage], right: list[AnyMessage]) -> list[AnyMes
 
 def _listed(messages: Any) -> list[Any]:
     return messages if isinstance(messages, list) else [messages]
+
+
+def _all_have_ids(messages: list[Any]) -> bool:
+    """Return whether all are messages with an id: what a channel's list is, told at C speed."""
+    kinds = set(map(type, messages))
+    get: Callable[[Any], Any]
+    if kinds <= {dict}:
+        get = itemgetter("id")
+    elif all(map(_is_message_class, kinds)):
+        get = attrgetter("id")
+    else:
+        return False
+    try:
+        return None not in map(get, messages)
+    except KeyError:
+        return False
+
+
+def _is_message_class(kind: type) -> bool:
+    langchain = sys.modules.get("langchain_core.messages")
+    return (
+        langchain is not None
+        and issubclass(kind, langchain.BaseMessage)
+        and not issubclass(kind, langchain.BaseMessageChunk)
+    )
 
 
 def _id(message: AnyMessage) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from vecgraph.nodes._expr_functions import blend, call
 from vecgraph.nodes._expr_kernels import binary, compare, negative, numeric
 from vecgraph.nodes._expr_scalar import Scalar, compile_scalar
-from vecgraph.nodes._expr_syntax import (
+from vecgraph.nodes._expr_tree import (
     Binary,
     Call,
     Compare,
@@ -24,7 +24,7 @@ from vecgraph.nodes._expr_syntax import (
     Unary,
     children,
 )
-from vecgraph.nodes._expr_vector import DTYPES, Frame, Run, Vector, constant, fits, merge
+from vecgraph.nodes._expr_vector import DTYPES, Frame, Run, Vector, constant, fits, merge, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from vecgraph.typing import Values
 
 __all__ = ["Evaluated", "evaluate", "fold", "rows_of"]
+
+# Up to so many rows the interpreter is done before NumPy's calls have begun to pay.
+_FEW: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +72,24 @@ def evaluate(node: Node, scalar: Scalar, columns: Mapping[str, Values], n: int) 
         Rows.
     """
     run = Run(columns, n)
-    # Zero divisors are looked for only after the processor has reported one.
-    with np.errstate(all="ignore", divide="call", invalid="call", call=run.flag):
-        vector = _eval(node, Frame(run))
+    if 0 < n <= _FEW:
+        vector = Vector("x", None)
+    else:
+        # Zero divisors are looked for only after the processor has reported one.
+        with np.errstate(all="ignore", divide="call", invalid="call", call=run.flag):
+            vector = _eval(node, Frame(run))
     suspects = run.suspicious()
+    if vector.kind in "bifs" and not suspects.size:
+        return Evaluated(vector.array(n), [])
     if vector.kind == "x" or (n and suspects.size == n):
         suspects = np.arange(n)
         values = np.empty(n, object)
     else:
         values = vector.array(n)
     names = {each.name for each in _walk(node) if isinstance(each, Name)}
-    errors = _recompute(scalar, rows_of(columns, names, suspects), suspects, values)
-    values, errors = errors
-    return Evaluated(_exact(values, errors, vector.kind == "s" and not suspects.size), errors)
+    rows = rows_of(columns, names, suspects)
+    values, errors = _recompute(scalar, rows, suspects, values)
+    return Evaluated(_exact(values, errors), errors)
 
 
 def fold(node: Node) -> Node:
@@ -148,7 +156,7 @@ def _recompute(
         values = values.astype(object)
     if good:
         values[good] = np.fromiter(results, values.dtype, len(results))
-    failed = [position for position, _ in errors]
+    failed = np.array([position for position, _ in errors], np.intp)
     values[failed] = None if values.dtype == object else values.dtype.type(0)
     return values, errors
 
@@ -160,12 +168,14 @@ def _type(results: list[Any]) -> np.dtype[Any] | None:
         return None
     if types == {int} and fits(min(results), max(results)):
         return DTYPES["i"]
-    return {(float,): DTYPES["f"], (bool,): DTYPES["b"]}.get(tuple(types), DTYPES["o"])
+    if types == {float}:
+        return DTYPES["f"]
+    return DTYPES["b"] if types == {bool} else DTYPES["o"]
 
 
-def _exact(values: Values, errors: list[tuple[int, Exception]], texts: bool) -> Values:
+def _exact(values: Values, errors: list[tuple[int, Exception]]) -> Values:
     """Turn an object array whose values are all of one type into an array of that type."""
-    if values.dtype != object or texts:
+    if values.dtype != object:
         return values
     failed = {position for position, _ in errors}
     cells = values.tolist()
@@ -183,26 +193,30 @@ def _eval(node: Node, frame: Frame) -> Vector:
             return constant(value)
         case Name(name):
             return frame.column(name)
-        case Compare(ops, operands):
-            return _chain(ops, operands, frame)
-        case Logic(op, left, right):
-            return _logic(op, left, right, frame)
-        case Conditional(test, then, other):
-            return _branch(test, then, other, frame)
+        case Compare():
+            return _chain(node.ops, node.operands, frame)
+        case Logic():
+            return _logic(node.op, node.left, node.right, frame)
+        case Conditional():
+            return _branch(node.test, node.then, node.other, frame)
+        case _:
+            return _operate(node, frame)
+
+
+def _operate(node: Unary | Binary | Call | Member | IsNone, frame: Frame) -> Vector:
+    """Compute an operation that needs all its operands on all rows."""
     vectors = [_eval(child, frame) for child in children(node)]
-    if any(vector.kind == "x" for vector in vectors):
-        return Vector("x", None)
     match node:
         case Unary(op):
-            return _unary(op, vectors[0], frame)
+            return spread(lambda v, part: _unary(op, v[0], part), vectors, frame)
         case Binary(op):
             return binary(op, vectors[0], vectors[1], frame)
         case Call(function):
             return call(function, vectors, frame)
-        case Member(_, items, negated):
-            return _member(vectors[0], items, negated, frame)
-        case IsNone(_, negated):
-            return _is_none(vectors[0], negated, frame)
+        case Member():
+            return spread(lambda v, part: _member(node, v[0], part), vectors, frame)
+        case IsNone():
+            return spread(lambda v, part: _is_none(node.negated, v[0], part), vectors, frame)
 
 
 def _unary(op: str, operand: Vector, frame: Frame) -> Vector:
@@ -216,7 +230,8 @@ def _unary(op: str, operand: Vector, frame: Frame) -> Vector:
     return Vector("b", np.logical_not(operand.values), own=True)
 
 
-def _member(operand: Vector, items: tuple[object, ...], negated: bool, frame: Frame) -> Vector:
+def _member(node: Member, operand: Vector, frame: Frame) -> Vector:
+    items = node.items
     if operand.kind == "s" and not operand.scalar:
         texts = {item for item in items if isinstance(item, str)}
         found = np.fromiter((text in texts for text in operand.values), np.bool_, frame.n)
@@ -231,10 +246,10 @@ def _member(operand: Vector, items: tuple[object, ...], negated: bool, frame: Fr
             found |= equal.values
     else:
         return frame.dead()
-    return Vector("b", ~found if negated else found, own=True)
+    return Vector("b", ~found if node.negated else found, own=True)
 
 
-def _is_none(operand: Vector, negated: bool, frame: Frame) -> Vector:
+def _is_none(negated: bool, operand: Vector, frame: Frame) -> Vector:
     if operand.kind != "o":
         return Vector("b", np.full(frame.n, negated), own=True)
     if operand.scalar:
@@ -263,9 +278,7 @@ def _chain(ops: tuple[str, ...], operands: tuple[Node, ...], frame: Frame) -> Ve
 
 def _simple(node: Node, budget: int = 8) -> bool:
     """Tell whether computing a tree on rows that do not need it is cheap and marks few rows."""
-    seen = 0
-    for each in _walk(node):
-        seen += 1
+    for seen, each in enumerate(_walk(node), 1):
         if seen > budget or isinstance(each, Call | Conditional):
             return False
         if isinstance(each, Binary) and each.op not in {"+", "-", "*"}:

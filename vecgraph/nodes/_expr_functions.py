@@ -8,7 +8,7 @@ import numpy as np
 
 from vecgraph.nodes._expr_kernels import compare, finite_or_marked, negative, numeric
 from vecgraph.nodes._expr_libm import libm
-from vecgraph.nodes._expr_vector import Frame, Vector, merge
+from vecgraph.nodes._expr_vector import Frame, Vector, merge, spread
 from vecgraph.nodes.blend import where
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ __all__ = ["blend", "call"]
 def call(function: str, arguments: list[Vector], frame: Frame) -> Vector:
     """Apply a function of the table; rows on which Python raises are marked."""
     if function in _LIBM:
-        return _transcendental(function, arguments[0], frame)
-    return _FUNCTIONS[function](arguments, frame)
+        return spread(lambda v, part: _transcendental(function, v[0], part), arguments, frame)
+    return spread(_FUNCTIONS[function], arguments, frame)
 
 
 def blend(mask: Values, then: Vector, other: Vector, frame: Frame) -> Vector:
@@ -33,8 +33,7 @@ def blend(mask: Values, then: Vector, other: Vector, frame: Frame) -> Vector:
         return Vector(then.kind, values, own=True, bounds=_union(then, other))
     parts = []
     for positions, side in ((np.flatnonzero(mask), then), (np.flatnonzero(~mask), other)):
-        values = side.values if side.scalar or side.kind == "x" else side.values.take(positions)
-        parts.append((positions, Vector(side.kind, values)))
+        parts.append((positions, side.take(positions)))
     return merge(frame, parts)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from vecgraph.nodes._expr_libm import libm
-from vecgraph.nodes._expr_vector import DTYPES, INT64, Frame, Vector, fits
+from vecgraph.nodes._expr_vector import DTYPES, INT64, Frame, Vector, fits, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,33 @@ def numeric(*vectors: Vector) -> bool:
 
 def binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     """Compute ``left op right``; rows that raise, or would be inexact, are marked."""
+    if left.kind == right.kind == "f" and not (left.scalar and right.scalar):
+        return _float(op, left, right, frame)
+    return spread(lambda v, part: _binary(op, v[0], v[1], part), [left, right], frame)
+
+
+def compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
+    """Compute ``left op right`` to bools; ints and floats compare exactly, as in Python."""
+    return spread(lambda v, part: _compare(op, v[0], v[1], part), [left, right], frame)
+
+
+def negative(operand: Vector, frame: Frame) -> Vector:
+    """Compute ``-operand``."""
+    return spread(lambda v, part: _negative(v[0], part), [operand], frame)
+
+
+def finite_or_marked(result: Values, arguments: tuple[Values, ...], frame: Frame) -> Vector:
+    """Trust finite results, and NaN from NaN; anything else may be an exception in Python."""
+    finite = np.isfinite(result)
+    if not finite.all():
+        suspect = ~finite
+        if len(arguments) == 1:
+            suspect &= ~np.isnan(arguments[0])
+        frame.mark(suspect)
+    return Vector("f", result, own=True)
+
+
+def _binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     if op == "+" and left.kind == right.kind == "s" and not (left.scalar and right.scalar):
         return Vector("s", np.add(_boxed(left), _boxed(right)), own=True)
     if not numeric(left, right):
@@ -57,8 +84,7 @@ def binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     return _INT[op](op, left.to("i"), right.to("i"), frame)
 
 
-def compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
-    """Compute ``left op right`` to bools; ints and floats compare exactly, as in Python."""
+def _compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     if left.kind == right.kind == "s" and not (left.scalar and right.scalar):
         return Vector("b", _COMPARE[op](_boxed(left), _boxed(right)).astype(np.bool_), own=True)
     if not numeric(left, right):
@@ -74,24 +100,12 @@ def compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     return Vector("b", _COMPARE[op](left.values, right.values), own=True)
 
 
-def negative(operand: Vector, frame: Frame) -> Vector:
-    """Compute ``-operand``."""
+def _negative(operand: Vector, frame: Frame) -> Vector:
     if not numeric(operand):
         return frame.dead()
     if operand.kind == "f":
         return Vector("f", np.negative(operand.values, out=_reuse("f", operand)), own=True)
     return _linear("-", Vector("i", 0), operand.to("i"), frame)
-
-
-def finite_or_marked(result: Values, arguments: tuple[Values, ...], frame: Frame) -> Vector:
-    """Trust finite results, and NaN from NaN; anything else may be an exception in Python."""
-    finite = np.isfinite(result)
-    if not finite.all():
-        suspect = ~finite
-        if len(arguments) == 1:
-            suspect &= ~np.isnan(arguments[0])
-        frame.mark(suspect)
-    return Vector("f", result, own=True)
 
 
 def _boxed(vector: Vector) -> Values:

@@ -65,7 +65,7 @@ def _map(name: str, arguments: tuple[Floats, ...]) -> Floats:
 def _numexpr(name: str) -> Callable[..., Any] | None:
     """Compile numexpr's kernel; None where it does not agree with Python on the probes."""
     # Imported at first use: most graphs need no transcendental function.
-    import numexpr  # noqa: PLC0415
+    import numexpr
 
     if numexpr.use_vml:
         return None

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from vecgraph.constants import MISSING
-from vecgraph.nodes._expr_syntax import (
+from vecgraph.nodes._expr_tree import (
     Binary,
     Call,
     Compare,
@@ -22,6 +22,7 @@ from vecgraph.nodes._expr_syntax import (
     Name,
     Node,
     Unary,
+    children,
 )
 
 __all__ = ["Scalar", "clip", "compile_scalar", "power", "truth"]
@@ -45,8 +46,9 @@ def truth(value: object) -> bool:
 
 def power(base: Any, exponent: Any) -> Any:
     """Raise to a power as Python does, refusing ints of more than a million bits."""
-    if isinstance(base, int) and isinstance(exponent, int) and exponent > 1:
-        if base.bit_length() > 1 and base.bit_length() * exponent > _POWER_BITS:
+    if isinstance(base, int) and isinstance(exponent, int):
+        bits = base.bit_length()
+        if bits > 1 and bits * exponent > _POWER_BITS:
             raise OverflowError(f"integer power of more than {_POWER_BITS} bits")
     return base**exponent
 
@@ -123,22 +125,31 @@ def compile_scalar(node: Node) -> Scalar:
             return lambda row: value
         case Name(name):
             return _read(name)
-        case Unary(op, operand):
-            return _apply(_UNARY[op], compile_scalar(operand))
-        case Binary(op, left, right):
-            return _apply(_BINARY[op], compile_scalar(left), compile_scalar(right))
-        case Call(function, arguments):
-            return _apply(_CALL[function], *map(compile_scalar, arguments))
-        case Member(operand, items, negated):
-            return _apply(lambda value: (value in items) is not negated, compile_scalar(operand))
-        case IsNone(operand, negated):
-            return _apply(lambda value: (value is None) is not negated, compile_scalar(operand))
-        case Compare(ops, operands):
-            return _chain([_COMPARE[op] for op in ops], [compile_scalar(each) for each in operands])
-        case Logic(op, left, right):
-            return _logic(op == "or", compile_scalar(left), compile_scalar(right))
-        case Conditional(test, then, other):
-            return _branch(compile_scalar(test), compile_scalar(then), compile_scalar(other))
+        case Compare():
+            ops = [_COMPARE[op] for op in node.ops]
+            return _chain(ops, [compile_scalar(each) for each in node.operands])
+        case Logic():
+            left, right = compile_scalar(node.left), compile_scalar(node.right)
+            return _logic(node.op == "or", left, right)
+        case Conditional():
+            return _branch(*map(compile_scalar, children(node)))
+        case _:
+            return _apply(_function(node), *map(compile_scalar, children(node)))
+
+
+def _function(node: Unary | Binary | Call | Member | IsNone) -> Callable[..., Any]:
+    """Return what an operation does to the values of its operands."""
+    match node:
+        case Unary(op):
+            return _UNARY[op]
+        case Binary(op):
+            return _BINARY[op]
+        case Call(function):
+            return _CALL[function]
+        case Member(_, items, negated):
+            return lambda value: (value in items) is not negated
+        case IsNone(_, negated):
+            return lambda value: (value is None) is not negated
 
 
 def _read(name: str) -> Scalar:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from vecgraph.constants import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
     from vecgraph.typing import Mask, Values
 
-__all__ = ["DTYPES", "INT64", "Frame", "Run", "Vector", "constant", "fits", "merge"]
+    Positions: TypeAlias = npt.NDArray[np.intp]
+
+__all__ = ["DTYPES", "INT64", "Frame", "Run", "Vector", "constant", "fits", "merge", "spread"]
 
 INT64: Final = (-(2**63), 2**63 - 1)
 DTYPES: Final[dict[str, np.dtype[Any]]] = {
@@ -43,9 +45,9 @@ class Vector:
     Attributes
     ----------
     kind : str
-        ``b`` bool, ``i`` int64, ``f`` float64, ``s`` str, ``o`` any Python values, ``x`` nothing:
-        every row of the frame is suspect.
-    values : ndarray of shape (M,), or a Python scalar
+        ``b`` bool, ``i`` int64, ``f`` float64, ``s`` str, ``o`` any Python values, ``u`` a union
+        of the first four, ``x`` nothing: every row of the frame is suspect.
+    values : ndarray of shape (M,), a Python scalar, or a Union
         A scalar stands for M equal values.
     own : bool
         Whether nobody else reads the array, so that the next operation may write into it.
@@ -65,6 +67,24 @@ class Vector:
     def scalar(self) -> bool:
         """Whether one Python value stands for all rows."""
         return not isinstance(self.values, np.ndarray)
+
+    def take(self, where: Positions) -> Vector:
+        """Return the values at some positions."""
+        if isinstance(self.values, Union):
+            tags = self.values.tags.take(where)
+            kinds = {kind: each.take(where) for kind, each in self.values.arrays.items()}
+            return Vector("u", Union(tags, kinds))
+        if isinstance(self.values, np.ndarray):
+            return Vector(self.kind, self.values.take(where), own=True, bounds=self.bounds)
+        return self
+
+    def parts(self, n: int) -> list[tuple[Positions, Vector]]:
+        """Return the positions and the values of each kind that occurs, out of n rows."""
+        if not isinstance(self.values, Union):
+            return [(np.arange(n), self)]
+        tags, arrays = self.values.tags, self.values.arrays
+        where = {kind: np.flatnonzero(tags == ord(kind)) for kind in arrays}
+        return [(at, Vector(k, arrays[k].take(at), own=True)) for k, at in where.items() if at.size]
 
     def interval(self) -> tuple[int, int]:
         """Return the bounds, measuring the values when none are known."""
@@ -93,9 +113,35 @@ class Vector:
 
     def array(self, n: int) -> Values:
         """Return the values as an array of n rows that the caller may keep and write to."""
-        if not self.scalar:
+        if isinstance(self.values, Union):
+            return self.values.boxed()
+        if isinstance(self.values, np.ndarray):
             return self.values if self.own else self.values.copy()
         return np.full(n, self.values, DTYPES[self.kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Values of several types, e.g. of ``x if test else 0``, without a Python object per row.
+
+    Attributes
+    ----------
+    tags : uint8 ndarray of shape (M,)
+        The code point of each row's kind.
+    arrays : dict of str to ndarray of shape (M,)
+        Kind -> values, which mean something where the tag is that kind.
+    """
+
+    tags: npt.NDArray[np.uint8]
+    arrays: dict[str, Values]
+
+    def boxed(self) -> Values:
+        """Return the values as Python objects."""
+        result = np.empty(self.tags.size, object)
+        for kind, values in self.arrays.items():
+            where = np.flatnonzero(self.tags == ord(kind))
+            result[where] = values.take(where).astype(object)
+        return result
 
 
 def constant(value: object) -> Vector:
@@ -117,7 +163,7 @@ class Run:
 
     columns: Mapping[str, Values]
     n: int
-    suspects: list[npt.NDArray[np.intp]] = field(default_factory=list)
+    suspects: list[Positions] = field(default_factory=list)
     flagged: bool = False
     _vectors: dict[str, Vector | None] = field(default_factory=dict)
 
@@ -132,7 +178,7 @@ class Run:
             self._vectors[name] = None if column is None else self._ingest(column)
         return self._vectors[name]
 
-    def suspicious(self) -> npt.NDArray[np.intp]:
+    def suspicious(self) -> Positions:
         """Return the suspect rows, sorted and unique."""
         if not self.suspects:
             return np.empty(0, np.intp)
@@ -182,7 +228,7 @@ class Frame:
 
     __slots__ = ("_taken", "n", "rows", "run")
 
-    def __init__(self, run: Run, rows: npt.NDArray[np.intp] | None = None) -> None:
+    def __init__(self, run: Run, rows: Positions | None = None) -> None:
         self.run, self.rows = run, rows
         self.n = run.n if rows is None else len(rows)
         self._taken: dict[str, Vector] = {}
@@ -199,7 +245,7 @@ class Frame:
             self._taken[name] = Vector(whole.kind, part, bounds=whole.bounds)
         return self._taken[name]
 
-    def narrow(self, positions: npt.NDArray[np.intp]) -> Frame:
+    def narrow(self, positions: Positions) -> Frame:
         """Return the frame of some of these rows."""
         return Frame(self.run, positions if self.rows is None else self.rows.take(positions))
 
@@ -217,24 +263,49 @@ class Frame:
         return Vector("x", None)
 
 
-def merge(
-    frame: Frame, parts: list[tuple[npt.NDArray[np.intp], Vector]]
+def spread(
+    function: Callable[[list[Vector], Frame], Vector], vectors: list[Vector], frame: Frame
 ) -> Vector:
+    """Apply an operation to operands, each type that a union holds on its own rows."""
+    if any(vector.kind == "x" for vector in vectors):
+        return Vector("x", None)
+    mixed = next((i for i, vector in enumerate(vectors) if vector.kind == "u"), None)
+    if mixed is None:
+        return function(vectors, frame)
+    done = []
+    for where, part in vectors[mixed].parts(frame.n):
+        taken = [vector.take(where) for vector in vectors]
+        taken[mixed] = part
+        done.append((where, spread(function, taken, frame.narrow(where))))
+    return merge(frame, done)
+
+
+def merge(frame: Frame, parts: list[tuple[Positions, Vector]]) -> Vector:
     """Scatter the values of disjoint sets of positions that together cover a frame.
 
-    Where the kinds differ the result holds Python values, each of its own type.
+    Where the kinds differ the result is a union, or Python values if any part holds those.
     """
-    kinds = {part.kind for _, part in parts} - {"x"}
+    flat = [
+        (where if part.kind != "u" else where.take(at), each)
+        for where, part in parts
+        for at, each in part.parts(where.size)
+    ]
+    kinds = dict.fromkeys(part.kind for _, part in flat if part.kind != "x")
     if not kinds:
         return Vector("x", None)
-    kind = kinds.pop() if len(kinds) == 1 else "o"
-    result = np.empty(frame.n, DTYPES[kind])
-    if kind == "i" or kind == "s":
-        result[...] = _ZEROS[kind]
-    for positions, part in parts:
+    if "o" in kinds:
+        result = np.full(frame.n, None)
+        for where, part in flat:
+            if part.kind != "x":
+                result[where] = part.values if part.scalar else part.values.astype(object)
+        return Vector("o", result, own=True)
+    arrays = {kind: np.full(frame.n, _ZEROS[kind], DTYPES[kind]) for kind in kinds}
+    tags = np.full(frame.n, ord(next(iter(kinds))), np.uint8)
+    for where, part in flat:
         if part.kind != "x":
-            boxed = kind == "o" and not part.scalar
-            result[positions] = part.values.astype(object) if boxed else part.values
-        elif kind != "i" and kind != "s":
-            result[positions] = _ZEROS[kind]
-    return Vector(kind, result, own=True)
+            arrays[part.kind][where] = part.values
+            tags[where] = ord(part.kind)
+    if len(arrays) > 1:
+        return Vector("u", Union(tags, arrays))
+    ((kind, only),) = arrays.items()
+    return Vector(kind, only, own=True)

@@ -115,6 +115,11 @@ def _common(*values: Any) -> np.dtype[Any] | None:
         dtype = np.result_type(*kept)
     except (TypeError, OverflowError):
         return None
+    if dtype.kind in "iu":
+        # NumPy wraps a Python int that the dtype lacks; assigning it here would raise.
+        limits = np.iinfo(dtype)
+        if any(isinstance(v, int) and not limits.min <= v <= limits.max for v in kept):
+            return None
     return dtype if dtype.kind in "biufc" else None
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecgraph.nodes._expr_columns import Evaluated, evaluate, fold, rows_of
+from vecgraph.nodes._expr_columns import Evaluated, evaluate, fold
+from vecgraph.nodes._expr_parse import parse
 from vecgraph.nodes._expr_scalar import Scalar, compile_scalar, truth
-from vecgraph.nodes._expr_syntax import ExpressionError, Name, Node, children, parse
+from vecgraph.nodes._expr_tree import ExpressionError, Name, Node, children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,9 +60,10 @@ class Expression:
     _root: Node = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
+        given: object = self.text
+        if not isinstance(given, str):
             place = f" in {self.where}" if self.where else ""
-            raise TypeError(f"an expression is text, got {type(self.text).__name__}{place}")
+            raise TypeError(f"an expression is text, got {type(given).__name__}{place}")
         object.__setattr__(self, "_root", parse(self.text, self.where))
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str, str]]:
@@ -364,7 +366,7 @@ def _rebuild(texts: Mapping[str, str]) -> Expr:
     return Expr(MappingProxyType(parsed))
 
 
-def _label(label: str) -> str:
+def _label(label: object) -> str:
     if not isinstance(label, str):
         raise TypeError(f"a label of when() is a string, got {type(label).__name__}")
     return label
@@ -381,18 +383,16 @@ def _test(
         columns = {name: columns[name][rows] for name in condition.names if name in columns}
     result = condition.evaluate(columns, n)
     errors = dict(result.errors)
+    held = np.zeros(n, np.bool_)
     if result.values.dtype == np.bool_:
-        held = np.flatnonzero(result.values)
+        held |= result.values
     else:
-        held = np.empty(0, np.intp)
-        verdicts: list[int] = []
-        for position, value in enumerate(result.values.tolist()):
+        for position in sorted({*range(n)} - errors.keys()):
             try:
-                if position not in errors and truth(value):
-                    verdicts.append(position)
+                held[position] = truth(result.values[position])
             except TypeError as error:
                 errors[position] = error
-        held = np.array(verdicts, np.intp)
+    where = np.flatnonzero(held)
     if rows is None:
-        return held, list(errors.items())
-    return rows[held], [(int(rows[position]), error) for position, error in errors.items()]
+        return where, list(errors.items())
+    return rows[where], [(int(rows[position]), error) for position, error in errors.items()]

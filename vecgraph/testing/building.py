@@ -8,8 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
+import vecgraph
+from vecgraph import channels
+from vecgraph.graph import StateGraph
+from vecgraph.nodes.writer import WriteEntry
+from vecgraph.pregel import NodeBuilder, Pregel
 from vecgraph.testing.forms import expression, vector_node, vector_route, when_route
 from vecgraph.testing.specs import ChannelSpec, GraphSpec, NodePlan, PregelSpec, Route, pick
+from vecgraph.types import Command, Overwrite, Send
 
 __all__ = ["Library", "build", "build_pregel", "scalar_node", "scalar_route", "vecgraph_library"]
 
@@ -43,17 +49,13 @@ class Library:
 
 def vecgraph_library() -> Library:
     """Return vecgraph's own names."""
-    import vecgraph
-    from vecgraph import channels, graph, pregel, types
-    from vecgraph.nodes.writer import WriteEntry
-
     return Library(
-        state_graph=graph.StateGraph,
-        send=types.Send,
-        command=types.Command,
-        overwrite=types.Overwrite,
-        node_builder=pregel.NodeBuilder,
-        pregel=pregel.Pregel,
+        state_graph=StateGraph,
+        send=Send,
+        command=Command,
+        overwrite=Overwrite,
+        node_builder=NodeBuilder,
+        pregel=Pregel,
         write_entry=WriteEntry,
         channels=channels,
         vectors=vecgraph,

@@ -11,6 +11,7 @@ loops end at the recursion limit.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -99,10 +100,15 @@ def rows(
     """
     of_type: dict[type, SearchStrategy[Any]] = {int: integers, float: floats, object: values}
     items = {c.name: of_type[c.typ] for c in spec.channels if c.is_input}
+    row: SearchStrategy[Any]
     if numbers:
         row = st.fixed_dictionaries(items)
     else:
-        row = st.fixed_dictionaries({}, optional={**items, "unknown": scalars})
+        some: SearchStrategy[Any] = st.fixed_dictionaries(
+            {}, optional={**items, "unknown": scalars}
+        )
+        # Now and then a run gets no input at all.
+        row = st.integers(0, 30).flatmap(lambda n: st.none() if n == 17 else some)
     return st.lists(row, min_size=count, max_size=count)
 
 
@@ -123,7 +129,8 @@ def _graphs(
     draw: DrawFn, channels: tuple[ChannelSpec, ...], writes: SearchStrategy[Write], labels: bool
 ) -> GraphSpec:
     names = list(draw(st.permutations(NAMES))[: draw(st.integers(2, 6))])
-    nodes = [draw(_node(name, tuple(names), writes)) for name in names]
+    ghosts = () if labels else ("ghost",)
+    nodes = [draw(_node(name, tuple(names), writes, ghosts)) for name in names]
     if draw(_CHANCE) < 8:
         nodes = _owned(nodes, channels)
     return draw(_wired(channels, _one_failing(nodes), names, labels))
@@ -157,17 +164,21 @@ _CHANCE = st.integers(0, 9)
 
 @st.composite
 def _node(
-    draw: DrawFn, name: str, names: tuple[str, ...], writes: SearchStrategy[Write]
+    draw: DrawFn,
+    name: str,
+    names: tuple[str, ...],
+    writes: SearchStrategy[Write],
+    ghosts: tuple[str, ...],
 ) -> NodePlan:
     later = names[names.index(name) + 1 :]
     plan = draw(st.lists(writes, min_size=1, max_size=4))
     sends: list[Packet] = []
     if later and draw(_CHANCE) < 3:
-        sends = draw(st.lists(packets(later), min_size=1, max_size=3))
+        sends = draw(st.lists(packets((*later, *ghosts)), min_size=1, max_size=3))
     jump = None
     if draw(_CHANCE) < 2:
         places = names if draw(_CHANCE) < 3 else later
-        targets = draw(st.lists(st.sampled_from([*places, END]), min_size=1, max_size=2))
+        targets = draw(st.lists(st.sampled_from([*places, *ghosts, END]), min_size=1, max_size=2))
         jump = Jump(tuple(targets), draw(DECIDE))
     fail = None
     if draw(_CHANCE) < 1:
@@ -210,17 +221,24 @@ def _wired(
         ahead = names[position + 1 :] + ([draw(order)] if draw(_CHANCE) == 0 else [])
         if ahead:
             edges |= {(name, t) for t in draw(st.lists(st.sampled_from(ahead), max_size=2))}
-    barriers: tuple[BarrierSpec, ...] = ()
-    if len(names) > 2 and draw(st.integers(0, 9)) < 5:
-        sources = draw(st.lists(order, min_size=2, max_size=3, unique=True))
-        barriers = (BarrierSpec(tuple(sources), draw(order)),)
+    barriers = []
+    if len(names) > 2 and draw(_CHANCE) < 5:
+        barriers = draw(st.lists(_barriers(tuple(names)), min_size=1, max_size=2, unique=True))
     routes = {}
-    for source in draw(st.lists(st.sampled_from([*names, START]), max_size=2, unique=True)):
+    for source in draw(st.lists(st.sampled_from([*names, START]), max_size=3)):
         later = names[names.index(source) + 1 :] if source in names else names
         route = draw(_route(source, names, later, labels))
         routes[route.source, route.by] = route
     limit = draw(st.integers(1, 5)) if draw(_CHANCE) == 9 else 12
-    return GraphSpec(channels, nodes, tuple(sorted(edges)), tuple(routes.values()), barriers, limit)
+    return GraphSpec(
+        channels, nodes, tuple(sorted(edges)), tuple(routes.values()), tuple(barriers), limit
+    )
+
+
+@cache
+def _barriers(names: tuple[str, ...]) -> SearchStrategy[BarrierSpec]:
+    sources = st.lists(st.sampled_from(names), min_size=2, max_size=3, unique=True)
+    return st.builds(BarrierSpec, sources.map(tuple), st.sampled_from(names))
 
 
 @st.composite

@@ -19,8 +19,8 @@ def task() -> Task:
         name="demo",
         dataset=puzzles,
         graph=build_agent,
-        scorers={"score": judge},
+        scorers={"judge": judge},
         max_steps=MAX_STEPS,
         group="family",
-        success="score",
+        success="judge",
     )

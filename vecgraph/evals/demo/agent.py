@@ -20,6 +20,7 @@ import numpy.typing as npt
 from vecgraph.evals.demo import assign, grid, numbers
 from vecgraph.evals.demo.families import FAMILIES
 from vecgraph.evals.demo.verdict import Verdict
+from vecgraph.evals.task import TaskError
 from vecgraph.graph import END, START, StateGraph
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def build_agent(max_steps: int = MAX_STEPS) -> StateGraph:
 
     Raises
     ------
-    ValueError
+    TaskError
         `max_steps` is below three: one to read, one to search, one to answer.
     """
     if max_steps < 3:
-        raise ValueError(
+        raise TaskError(
             f"the demo's agent needs at least 3 steps (read, search, answer), got {max_steps}"
         )
     builder = StateGraph(State, input_schema=Puzzle, output_schema=Answer)

@@ -15,12 +15,14 @@ import ast
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from vecgraph.evals.demo.tensor import tensor
 from vecgraph.evals.demo.verdict import Verdict
+from vecgraph.schema import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,16 +50,16 @@ Bools = npt.NDArray[np.bool_]
 class AssignState(TypedDict, total=False):
     """Channels of the backtracking search."""
 
-    excludes: Bools
-    """``excludes[a, b]``: choosing a rules out b; symmetric, shape (OPTIONS, OPTIONS)."""
-    members: Bools
+    excludes: Annotated[Bools, Tensor((OPTIONS, OPTIONS), np.bool_)]
+    """``excludes[a, b]``: choosing a rules out b; symmetric."""
+    members: Annotated[Bools, Tensor((GROUPS, OPTIONS), np.bool_)]
     """``members[g, a]``: option a belongs to group g; unused groups have no option."""
-    alive: Bools
-    """Options that are not ruled out, shape (OPTIONS,)."""
-    trail: Bools
-    """`alive` as it was before each guess, shape (GROUPS, OPTIONS)."""
-    guesses: npt.NDArray[np.int64]
-    """The option guessed at each depth, shape (GROUPS,)."""
+    alive: Annotated[Bools, Tensor(OPTIONS, np.bool_)]
+    """Options that are not ruled out."""
+    trail: Annotated[Bools, Tensor((GROUPS, OPTIONS), np.bool_)]
+    """`alive` as it was before each guess."""
+    guesses: Annotated[npt.NDArray[np.int64], Tensor(GROUPS, np.int64)]
+    """The option guessed at each depth."""
     depth: int
     spent: int
     verdict: int
@@ -139,10 +141,10 @@ def check(batch: Mapping[str, Any]) -> dict[str, Any]:
     dict
         `alive` (M, OPTIONS), `verdict` (M,) and `spent` (M,).
     """
-    alive, members = batch["alive"], batch["members"]
+    alive, members = tensor(batch, "alive"), tensor(batch, "members")
     left = _count(members, alive)
     single = ((left == 1)[:, None, :] @ members)[:, 0] & alive
-    after = alive & ~(single[:, None, :] @ batch["excludes"])[:, 0]
+    after = alive & ~(single[:, None, :] @ tensor(batch, "excludes"))[:, 0]
     left, real = _count(members, after), members.any(axis=2)
     dead = (real & (left == 0)).any(axis=1)
     settling = (after != alive).any(axis=1)
@@ -171,12 +173,12 @@ def choose(batch: Mapping[str, Any]) -> dict[str, Any]:
     dict
         `alive`, `trail`, `guesses`, `depth` and `spent`, with M rows each.
     """
-    alive, members, depth = batch["alive"], batch["members"], batch["depth"]
+    alive, members, depth = tensor(batch, "alive"), tensor(batch, "members"), batch["depth"]
     rows = np.arange(len(depth))
     left = _count(members, alive)
     group = members[rows, np.where(left < 2, OPTIONS, left).argmin(axis=1)]
     guess = (group & alive).argmax(axis=1)
-    trail, guesses = batch["trail"].copy(), batch["guesses"].copy()
+    trail, guesses = tensor(batch, "trail").copy(), tensor(batch, "guesses").copy()
     trail[rows, depth] = alive
     guesses[rows, depth] = guess
     kept = alive & ~group
@@ -193,8 +195,8 @@ def choose(batch: Mapping[str, Any]) -> dict[str, Any]:
 def backtrack(batch: Mapping[str, Any]) -> dict[str, Any]:
     """Take the last guess back and rule its option out (vector node)."""
     rows, depth = np.arange(len(batch["depth"])), batch["depth"] - 1
-    alive = batch["trail"][rows, depth].copy()
-    alive[rows, batch["guesses"][rows, depth]] = False
+    alive = tensor(batch, "trail")[rows, depth].copy()
+    alive[rows, tensor(batch, "guesses")[rows, depth]] = False
     return {"alive": alive, "depth": depth, "spent": batch["spent"] + 1}
 
 

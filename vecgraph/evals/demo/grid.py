@@ -10,12 +10,14 @@ Electronic Computers EC-10, 1961.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from vecgraph.evals.demo.tensor import tensor
 from vecgraph.evals.demo.verdict import Verdict
+from vecgraph.schema import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,12 +33,12 @@ STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 class GridState(TypedDict, total=False):
     """Channels of the wave search."""
 
-    free: npt.NDArray[np.bool_]
-    """Cells that may be entered, shape (SIDE, SIDE)."""
-    distance: npt.NDArray[np.int64]
-    """Steps from the start, -1 where the wave has not been, shape (SIDE, SIDE)."""
-    goal: npt.NDArray[np.int64]
-    """Row and column of the goal, shape (2,)."""
+    free: Annotated[npt.NDArray[np.bool_], Tensor((SIDE, SIDE), np.bool_)]
+    """Cells that may be entered."""
+    distance: Annotated[npt.NDArray[np.int64], Tensor((SIDE, SIDE), np.int64)]
+    """Steps from the start, -1 where the wave has not been."""
+    goal: Annotated[npt.NDArray[np.int64], Tensor(2, np.int64)]
+    """Row and column of the goal."""
     spent: int
     verdict: int
 
@@ -80,7 +82,7 @@ def expand(batch: Mapping[str, Any]) -> dict[str, Any]:
         `distance` (M, SIDE, SIDE), `verdict` (M,): solved when the goal has been reached,
         impossible when the wave has died out before; and `spent` (M,).
     """
-    distance, goal = batch["distance"], batch["goal"]
+    distance, goal = tensor(batch, "distance"), tensor(batch, "goal")
     wave = distance.max(axis=(1, 2))
     front = distance == wave[:, None, None]
     near = np.zeros_like(front)
@@ -88,7 +90,7 @@ def expand(batch: Mapping[str, Any]) -> dict[str, Any]:
     near[:, :-1] |= front[:, 1:]
     near[:, :, 1:] |= front[:, :, :-1]
     near[:, :, :-1] |= front[:, :, 1:]
-    near &= batch["free"] & (distance < 0)
+    near &= tensor(batch, "free") & (distance < 0)
     reached = near[np.arange(len(goal)), goal[:, 0], goal[:, 1]]
     stopped = ~near.any(axis=(1, 2))
     return {

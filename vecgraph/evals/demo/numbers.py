@@ -11,12 +11,14 @@ A Modern Approach", 4th edition, section 4.1.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from vecgraph.evals.demo.tensor import tensor
 from vecgraph.evals.demo.verdict import Verdict
+from vecgraph.schema import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,20 +34,21 @@ PATIENCE = 4
 
 SIGNS = "+-*/"
 Ints = npt.NDArray[np.int64]
+Slots = Annotated[Ints, Tensor(SLOTS, np.int64)]
 
 
 class NumberState(TypedDict, total=False):
     """Channels of the arithmetic search."""
 
-    numbers: Ints
-    """The numbers given, padded with zeros to shape (SLOTS,)."""
+    numbers: Slots
+    """The numbers given, padded with zeros."""
     size: int
     """How many of them are given."""
     target: int
-    order: Ints
-    """Best plan: the numbers' positions in the order of use, shape (SLOTS,)."""
-    signs: Ints
-    """Best plan: codes into `SIGNS`, the first one unused, shape (SLOTS,)."""
+    order: Slots
+    """Best plan: the numbers' positions in the order of use."""
+    signs: Slots
+    """Best plan: codes into `SIGNS`, the first one unused."""
     gap: float
     """Distance of the best plan's value from the target; infinite without a plan."""
     stale: int
@@ -97,8 +100,8 @@ def refine(batch: Mapping[str, Any], runtime: Any) -> dict[str, Any]:
     refinements in vain the verdict is a dead end.
     """
     draws = runtime.rng.random((TRIES, 5))
-    order = np.repeat(batch["order"][:, None], TRIES, axis=1)
-    signs = np.repeat(batch["signs"][:, None], TRIES, axis=1)
+    order = np.repeat(tensor(batch, "order")[:, None], TRIES, axis=1)
+    signs = np.repeat(tensor(batch, "signs")[:, None], TRIES, axis=1)
     places = (draws[:, :, :3] * batch["size"][:, None, None]).astype(np.int64)
     # The first try stays the plan as it is, so the best of them is never worse.
     swap, slot = places[:, 1:, :2], places[:, 1:, 2:]
@@ -138,7 +141,7 @@ def _best(batch: Mapping[str, Any], order: Ints, signs: Ints) -> dict[str, Any]:
 
 def _value(batch: Mapping[str, Any], order: Ints, signs: Ints) -> npt.NDArray[np.float64]:
     """Fold every plan from the left; NaN where a division leaves a remainder."""
-    numbers = np.take_along_axis(batch["numbers"][:, None].astype(float), order, axis=2)
+    numbers = np.take_along_axis(tensor(batch, "numbers")[:, None].astype(float), order, axis=2)
     value = numbers[:, :, 0]
     for slot in range(1, SLOTS):
         number, sign = numbers[:, :, slot], signs[:, :, slot]

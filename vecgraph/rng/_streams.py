@@ -1,34 +1,27 @@
-"""Random streams: the same batch seed, row, step and node give the same numbers in any batch."""
+"""The streams of many rows at once, equal to one NumPy generator per row."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import operator
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from vecgraph.rng._philox import Positions, Words, counters, multiply, philox, stream_key
+from vecgraph.rng._ziggurat import layers_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RowStreams", "row_generator", "stream_key"]
+__all__ = ["RowStreams"]
 
-Words: TypeAlias = npt.NDArray[np.uint64]
-Positions: TypeAlias = npt.NDArray[np.intp]
+Floats: TypeAlias = npt.NDArray[np.float64]
 Size: TypeAlias = int | tuple[int, ...] | None
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _SHIFT: Final = np.uint64(32)
-# Multipliers and Weyl increments of Philox4x64: Salmon et al., "Parallel random numbers: as
-# easy as 1, 2, 3", SC 2011.
-_FACTORS: Final = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
-_WEYL: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
-_ROUNDS: Final = 10
-_WORD: Final = 1 << 64
 # 53 random bits to a double in [0, 1), as NumPy's next_double.
 _UNIT: Final = 2.0**-53
 # Rows per pass: the two dozen buffers of a pass then stay in the second-level cache.
@@ -39,63 +32,6 @@ _REFUSED: Final = {
     "shuffle": ", which works in place; use `permutation`",
     "spawn": "; streams are told apart by row, step, node and task",
 }
-
-
-def stream_key(seed: int, node: str) -> tuple[int, int]:
-    """Derive the Philox key of a node.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the batch; any size, any sign.
-    node : str
-        The node's name.
-
-    Returns
-    -------
-    tuple of two ints
-        64 bits each: the first 16 bytes, little-endian, of SHA-256 over a version line, the
-        seed in decimal, a line break and the name in UTF-8.
-
-    Examples
-    --------
-    >>> stream_key(0, "draw") == stream_key(0, "draw"), stream_key(0, "draw") == stream_key(1, "draw")
-    (True, False)
-    """
-    text = f"vecgraph.rng/1\n{operator.index(seed)}\n{node}"
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
-
-
-def row_generator(seed: int, row: int, step: int, node: str, task: int = 0) -> np.random.Generator:
-    """Return the random stream of one execution of a node.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the batch.
-    row, step : int
-        Number of the run in its batch, and the run's superstep; from 0, at most 2**63 - 1.
-    node : str
-        The node's name.
-    task : int
-        0 for a node that an edge triggered, 1 + its index for a task made by ``Send``.
-
-    Returns
-    -------
-    numpy.random.Generator
-        On Philox with the node's key and the counter ``[0, task, step, row]``, little end
-        first: each stream has 2**66 words before it meets the next.
-
-    Examples
-    --------
-    >>> row_generator(0, row=3, step=1, node="draw").random() < 1
-    True
-    """
-    key = np.array(stream_key(seed, node), np.uint64)
-    words = [_counter(word, name) for word, name in ((task, "task"), (step, "step"), (row, "row"))]
-    counter = np.concatenate([np.zeros(1, np.uint64), *words])
-    return np.random.Generator(np.random.Philox(counter=counter, key=key))
 
 
 class RowStreams:
@@ -126,6 +62,7 @@ class RowStreams:
 
     Examples
     --------
+    >>> from vecgraph.rng import RowStreams, row_generator
     >>> streams = RowStreams(0, [5, 9], 2, "draw")
     >>> alone = row_generator(0, 9, 2, "draw")
     >>> bool(streams.random()[1] == alone.random())
@@ -144,12 +81,12 @@ class RowStreams:
     ) -> None:
         self._key = stream_key(seed, node)
         given = {"tasks": tasks, "steps": steps, "rows": rows}
-        counters = [_counter(value, name) for name, value in given.items()]
-        self._m = counters[2].size
-        for name, counter in zip(given, counters, strict=True):
-            if counter.size not in {1, self._m}:
-                raise ValueError(f"{name} has {counter.size} entries, rows has {self._m}")
-        self._counters = counters
+        words = [counters(value, name) for name, value in given.items()]
+        self._m = words[2].size
+        for name, each in zip(given, words, strict=True):
+            if each.size not in {1, self._m}:
+                raise ValueError(f"{name} has {each.size} entries, rows has {self._m}")
+        self._counters = words
         # Words drawn by every row while all rows drew alike; None since they differ, and then
         # `_used` counts them row by row.
         self._level: int | None = 0
@@ -175,42 +112,36 @@ class RowStreams:
 
         return per_row
 
-    def random(self, size: Size = None) -> npt.NDArray[np.float64]:
+    def random(self, size: Size = None) -> Floats:
         """Draw doubles uniform on [0, 1), one word each."""
         return self._fill(size, np.float64, self._double)
 
     def uniform(
         self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, size: Size = None
-    ) -> npt.NDArray[np.float64]:
+    ) -> Floats:
         """Draw doubles uniform on [low, high); the bounds may be of shape (M,)."""
         low, high = self._parameters("uniform", low, high)
         return self._fill(size, np.float64, lambda: low + (high - low) * self._double())
 
-    def standard_normal(self, size: Size = None) -> npt.NDArray[np.float64]:
+    def standard_normal(self, size: Size = None) -> Floats:
         """Draw from the normal distribution of mean 0 and deviation 1."""
         return self._fill(size, np.float64, lambda: self._ziggurat("standard_normal"))
 
     def normal(
         self, loc: npt.ArrayLike = 0.0, scale: npt.ArrayLike = 1.0, size: Size = None
-    ) -> npt.NDArray[np.float64]:
+    ) -> Floats:
         """Draw normal deviates; mean and deviation may be of shape (M,)."""
         loc, scale = self._parameters("normal", loc, scale)
-        return self._fill(
-            size, np.float64, lambda: loc + scale * self._ziggurat("standard_normal")
-        )
+        return self._fill(size, np.float64, lambda: loc + scale * self._ziggurat("standard_normal"))
 
-    def standard_exponential(self, size: Size = None) -> npt.NDArray[np.float64]:
+    def standard_exponential(self, size: Size = None) -> Floats:
         """Draw from the exponential distribution of mean 1."""
         return self._fill(size, np.float64, lambda: self._ziggurat("standard_exponential"))
 
-    def exponential(
-        self, scale: npt.ArrayLike = 1.0, size: Size = None
-    ) -> npt.NDArray[np.float64]:
+    def exponential(self, scale: npt.ArrayLike = 1.0, size: Size = None) -> Floats:
         """Draw exponential deviates; the mean may be of shape (M,)."""
         (scale,) = self._parameters("exponential", scale)
-        return self._fill(
-            size, np.float64, lambda: scale * self._ziggurat("standard_exponential")
-        )
+        return self._fill(size, np.float64, lambda: scale * self._ziggurat("standard_exponential"))
 
     def integers(
         self,
@@ -247,15 +178,16 @@ class RowStreams:
     ) -> npt.NDArray[Any]:
         """Draw from `a`, the same for all rows; without replacement it costs a call per row."""
         items = np.asarray(a)
+        weights = None if p is None else np.asarray(p, np.float64)
         if not replace or items.ndim > 1:
             keywords = {"size": size, "replace": replace, "p": p, "axis": axis, "shuffle": shuffle}
             return self._per_row("choice", (a,), keywords)
-        _scratch().choice(a, p=p)  # raises what NumPy raises on bad arguments
+        _scratch().choice(items, p=weights)  # raises what NumPy raises on bad arguments
         count = items.size if items.ndim else int(items)
-        if p is None:
+        if weights is None:
             index = self.integers(0, count, size=size)
         else:
-            steps = np.asarray(p, np.float64).cumsum()
+            steps = weights.cumsum()
             steps /= steps[-1]
             index = steps.searchsorted(self.random(size), side="right").astype(np.int64)
         return items[index] if items.ndim else index
@@ -265,12 +197,12 @@ class RowStreams:
         if size is None:
             return np.asarray(draw(), dtype)
         shape = size if isinstance(size, tuple) else (operator.index(size),)
-        result = np.empty((self._m, int(np.prod(shape, dtype=np.int64))), dtype)
+        result: npt.NDArray[Any] = np.empty((self._m, int(np.prod(shape, dtype=np.int64))), dtype)
         for entry in range(result.shape[1]):
             result[:, entry] = draw()
         return result.reshape(self._m, *shape)
 
-    def _parameters(self, method: str, *values: npt.ArrayLike) -> list[npt.NDArray[np.float64]]:
+    def _parameters(self, method: str, *values: npt.ArrayLike) -> list[Floats]:
         self._validate(method, *values)
         return [np.asarray(value, np.float64) for value in values]
 
@@ -284,17 +216,18 @@ class RowStreams:
                 )
         getattr(_scratch(), method)(*values, **keywords)
 
-    def _double(self) -> npt.NDArray[np.float64]:
-        return (self._next64() >> np.uint64(11)) * _UNIT
+    def _double(self) -> Floats:
+        return (self._next64() >> np.uint64(11)).astype(np.float64) * _UNIT
 
     def _next64(self, where: Positions | None = None) -> Words:
         """Draw the next word of all rows, or of the rows at `where` (unique). Do not modify it."""
         if where is None and self._level is not None:
-            number, lane = divmod(self._level, 4)
+            block, lane = divmod(self._level, 4)
             if lane == 0:
-                self._buffer = self._words(None, np.array([number], np.uint64))
+                self._buffer = self._words(None, np.array([block], np.uint64))
             self._level += 1
-            return self._buffer[lane]
+            words: Words = self._buffer[lane]
+            return words
         self._part()
         positions = np.arange(self._m) if where is None else where
         used = self._used[positions]
@@ -305,7 +238,8 @@ class RowStreams:
             self._buffer[:, rows] = self._words(rows, numbers.astype(np.uint64))
             self._block[rows] = numbers
         self._used[positions] = used + 1
-        return self._buffer[used & 3, positions]
+        drawn: Words = self._buffer[used & 3, positions]
+        return drawn
 
     def _part(self) -> None:
         """Count words row by row from now on."""
@@ -318,19 +252,20 @@ class RowStreams:
         """Compute one block of four words for each row; blocks count from 0."""
         size = self._m if where is None else where.size
         counter = [number + np.uint64(1)]  # NumPy increments before it encrypts
-        for each in self._counters:
-            counter.append(each if where is None or each.size == 1 else each[where])
+        counter.extend(
+            each if where is None or each.size == 1 else each[where] for each in self._counters
+        )
         words = np.empty((4, size), np.uint64)
         for begin in range(0, size, _BLOCK):
             part = slice(begin, begin + _BLOCK)
             block = [each if each.size == 1 else each[part] for each in counter]
-            for out, word in zip(words, _philox(block, self._key), strict=True):
+            for out, word in zip(words, philox(block, self._key), strict=True):
                 out[part] = word
         return words
 
     def _next32(self, where: Positions | None = None) -> Words:
         """Draw the next half word, low halves first, as NumPy's next_uint32 buffers them."""
-        kept = self._kept if where is None else self._kept[where]
+        kept = self._kept.copy() if where is None else self._kept[where]
         if not kept.any():
             words = self._next64(where)
             rows = slice(None) if where is None else where
@@ -372,21 +307,21 @@ class RowStreams:
     def _lemire64(self, where: Positions, span: Words) -> Words:
         count = span + np.uint64(1)
         words = self._next64(where)
-        high, low = _multiply(words, count)
+        high, low = multiply(words, count)
         whole = count == 0  # a span of all 64 bits takes the word as it is
         limit = (~span) % np.where(whole, np.uint64(1), count)
         retry = np.flatnonzero((low < limit) & ~whole)
         while retry.size:
-            high[retry], low[retry] = _multiply(self._next64(where[retry]), count[retry])
+            high[retry], low[retry] = multiply(self._next64(where[retry]), count[retry])
             retry = retry[low[retry] < limit[retry]]
         return np.where(whole, words, high)
 
-    def _ziggurat(self, method: str) -> npt.NDArray[np.float64]:
+    def _ziggurat(self, method: str) -> Floats:
         """Draw by NumPy's ziggurat: rows in its core on columns, the few others by NumPy."""
-        layers = _layers(method)
+        layers = layers_of(method)
         words = self._next64()
         layer, mantissa, sign = layers.split(words)
-        result: npt.NDArray[np.float64] = mantissa * layers.widths[layer] * sign
+        result: Floats = mantissa * layers.widths[layer] * sign
         outside = np.flatnonzero(mantissa >= layers.limits[layer])
         if outside.size:
             self._part()
@@ -406,9 +341,7 @@ class RowStreams:
             return np.array(drawn, object)
         return np.array(drawn)
 
-    def _alone(
-        self, row: int, method: str, args: tuple[Any, ...], keywords: dict[str, Any]
-    ) -> Any:
+    def _alone(self, row: int, method: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Continue one row's stream in a NumPy generator, and take its state back."""
         generator = _scratch()
         philox = generator.bit_generator
@@ -434,53 +367,11 @@ class RowStreams:
         return drawn
 
 
-def _counter(value: npt.ArrayLike, name: str) -> Words:
-    """Return one word of each row's counter, of shape (1,) where a single one serves all."""
-    words = np.atleast_1d(np.asarray(value))
-    if words.ndim != 1 or (words.size and words.dtype.kind not in "iu"):
-        raise TypeError(f"{name} must be an int or a one-dimensional array of ints, got {value!r}")
-    words = words.astype(np.int64)
-    if (words < 0).any():
-        raise ValueError(f"{name} must not be negative, got {int(words.min())}")
-    return words.astype(np.uint64)
-
-
 def _word(value: npt.ArrayLike) -> Words:
     """Return ints as words of two's complement, shape (1,) or (M,)."""
     if np.ndim(value) == 0:
-        return np.array([int(value) % _WORD], np.uint64)  # type: ignore[arg-type]
+        return np.array([int(value) % (1 << 64)], np.uint64)  # type: ignore[arg-type]
     return np.asarray(value).astype(np.int64).astype(np.uint64)
-
-
-def _multiply(words: Words, factor: Any) -> tuple[Words, Words]:
-    """Multiply to 128 bits, by halves; returns the upper and the lower words."""
-    low, high = words & _LOW, words >> _SHIFT
-    factor_low, factor_high = factor & _LOW, factor >> _SHIFT
-    carry = low * factor_low
-    carry >>= _SHIFT
-    carry += low * factor_high  # at most 2**64 - 2**32: no wrap
-    middle = high * factor_low
-    middle += carry & _LOW
-    carry >>= _SHIFT
-    middle >>= _SHIFT
-    high *= factor_high
-    high += carry
-    high += middle
-    return high, words * factor
-
-
-def _philox(counter: list[Words], key: tuple[int, int]) -> list[Words]:
-    """Encrypt counters of four words, each of shape (1,) or (M,), to four words."""
-    first, second, third, fourth = counter
-    keys = list(key)
-    for _ in range(_ROUNDS):
-        high, low = _multiply(first, _FACTORS[0])
-        other_high, other_low = _multiply(third, _FACTORS[1])
-        first = other_high ^ second ^ np.uint64(keys[0])
-        third = high ^ fourth ^ np.uint64(keys[1])
-        second, fourth = other_low, low
-        keys = [(word + step) % _WORD for word, step in zip(keys, _WEYL, strict=True)]
-    return [first, second, third, fourth]
 
 
 def _scratch() -> np.random.Generator:
@@ -489,71 +380,3 @@ def _scratch() -> np.random.Generator:
         _LOCAL.generator = np.random.Generator(np.random.Philox(0))
     generator: np.random.Generator = _LOCAL.generator
     return generator
-
-
-@dataclass(frozen=True, slots=True)
-class _Layers:
-    """The core of a ziggurat: a word whose mantissa is below its layer's limit is accepted.
-
-    Attributes
-    ----------
-    widths : float64 ndarray of shape (256,)
-        The deviate is mantissa * width.
-    limits : uint64 ndarray of shape (256,)
-        At most NumPy's limits: words between the two are left to NumPy.
-    shift, offset : int
-        Bits of a word below the mantissa, and below the layer.
-    signed : bool
-        Whether bit 8 is the sign.
-    """
-
-    widths: npt.NDArray[np.float64]
-    limits: Words
-    shift: int
-    offset: int
-    signed: bool
-
-    def split(self, words: Words) -> tuple[Positions, Words, npt.NDArray[np.float64]]:
-        """Cut words into layer, mantissa and sign (1.0 or -1.0)."""
-        layer = ((words >> np.uint64(self.offset)) & np.uint64(255)).astype(np.intp)
-        mantissa = words >> np.uint64(self.shift)
-        if not self.signed:
-            return layer, mantissa, np.ones(1)
-        bits = (words >> np.uint64(8)) & np.uint64(1)
-        # (r >> 1) & (2**52 - 1) of the bits above the layer, in ziggurat_constants.h's terms.
-        mantissa &= np.uint64((1 << 52) - 1)
-        return layer, mantissa, 1.0 - 2.0 * bits
-
-
-@functools.cache
-def _layers(method: str) -> _Layers:
-    """Read a ziggurat's tables off NumPy itself, by feeding it words of our choice.
-
-    The tables are NumPy's own, so the draws stay equal to NumPy's should it change them.
-    G. Marsaglia and W. W. Tsang, "The ziggurat method", J. Stat. Software 5(8), 2000.
-    """
-    shift, offset, bits = (9, 0, 52) if method == "standard_normal" else (11, 3, 53)
-    generator = np.random.Generator(np.random.Philox(0))
-    philox = generator.bit_generator
-    state: Any = philox.state
-    draw = getattr(generator, method)
-
-    def feed(layer: int, mantissa: int) -> tuple[float, bool]:
-        state["buffer"][3] = mantissa << shift | layer << offset
-        state["buffer_pos"] = 3
-        philox.state = state
-        value = draw()
-        after: Any = philox.state
-        return value, bool((after["state"]["counter"] == state["state"]["counter"]).all())
-
-    widths, limits = np.zeros(256), np.zeros(256, np.uint64)
-    for layer in range(256):
-        below = 0
-        for bit in range(bits - 1, bits - 17, -1):
-            if feed(layer, below | 1 << bit)[1]:
-                below |= 1 << bit
-        if below:
-            # A power of two, so that dividing by it is exact.
-            probe = 1 << (below.bit_length() - 1)
-            widths[layer], limits[layer] = feed(layer, probe)[0] / probe, below
-    return _Layers(widths, limits, shift, offset, signed=method == "standard_normal")
