@@ -33,11 +33,17 @@ _SCALARS: dict[type, np.dtype[Any]] = {
     float: np.dtype(np.float64),
 }
 _OBJECT = np.dtype(object)
+_NOTHING = np.array(None, _OBJECT)
+_NO = np.array(False)
+_EXACT = frozenset([*_SCALARS.values(), _OBJECT])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Column:
     """N values and which of them are present.
+
+    Never changed once it is made. (It is not a frozen dataclass because supersteps make
+    many, and freezing quadruples what that costs.)
 
     Attributes
     ----------
@@ -76,8 +82,8 @@ class Column:
 
     @classmethod
     def absent(cls, n: int) -> Column:
-        """Return a column of `n` rows of which none is present."""
-        return cls(np.empty(n, _OBJECT), np.zeros(n, np.bool_))
+        """Return a column of `n` rows of which none is present; it takes no memory."""
+        return cls(np.broadcast_to(_NOTHING, n), np.broadcast_to(_NO, n))
 
     @classmethod
     def full(cls, n: int, value: Any) -> Column:
@@ -92,6 +98,8 @@ class Column:
     @classmethod
     def of_array(cls, values: Any, present: Mask | None = None) -> Column:
         """Adopt an array as it is; numbers narrower than a Python scalar are widened exactly."""
+        if type(values) is np.ndarray and values.dtype in _EXACT:
+            return cls(values, present)
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         if isinstance(values, pa.Array):
@@ -309,11 +317,32 @@ def _alike_arrow(base: Array, new: Array) -> tuple[Any, Any]:
     if isinstance(base, pa.Array):
         if isinstance(new, pa.Array) and new.type == base.type:
             return base, new
-        try:
-            return base, pa.array(_pylist(new), type=base.type)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            pass  # a value that the declared type cannot hold: objects from here on
+        made = _arrow_of(_pylist(new), base.type)
+        if made is not None:
+            return base, made
     return _as_objects(base), _as_objects(new)
+
+
+def _arrow_of(values: list[Any], kind: Any) -> Any:
+    """Return `values` as an Arrow array of type `kind`, or None if it cannot hold them exactly."""
+    try:
+        made = pa.array(values, type=kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        return None
+    # Arrow takes 2.0 for an int, False for a float and "" for a list: what comes out decides.
+    if all(map(_is_same, values, made.to_pylist())):
+        return made
+    return None
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_is_same(a[key], b[key]) for key in a)
+    return bool(a == b or (isinstance(a, float) and a != a and b != b))  # noqa: PLR0124 - NaN
 
 
 def _as_objects(values: Array) -> Values:

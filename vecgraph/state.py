@@ -69,7 +69,7 @@ class Batch(Mapping[str, Any]):
         return self._cache[name]
 
     def __getitem__(self, name: str) -> Any:
-        column = self.column(name)
+        column = self._cache.get(name) or self.column(name)
         if column is None:
             raise KeyError(name)
         return _read_only(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from langgraph import channels
@@ -39,7 +40,7 @@ def record(app, row, limit, invoke=True) -> RunRecord:
     steps: list[dict] = []
     errors = ()
     try:
-        for mode, chunk in app.stream(row, config, stream_mode=["updates", "values", "debug"]):
+        for mode, chunk in chunks(app, row, config):
             note(steps, mode, chunk)
     except Exception as error:  # noqa: BLE001  whatever a run raises is its result
         errors = ((type(error).__name__, str(error)),)
@@ -51,8 +52,36 @@ def record(app, row, limit, invoke=True) -> RunRecord:
     )
     value = None
     if not errors:
-        value = app.invoke(row, config) if invoke else last_values(steps)
+        value = result(app, row, config) if invoke else last_values(steps)
     return RunRecord(value, errors, records)
+
+
+def chunks(app, row, config):
+    """Yield what a run streams; on an event loop if a function has only a coroutine form."""
+    modes = ["updates", "values", "debug"]
+    if not getattr(app, "is_async", False):
+        yield from app.stream(row, config, stream_mode=modes)
+        return
+    seen, errors = [], []
+
+    async def collect() -> None:
+        try:
+            async for item in app.astream(row, config, stream_mode=modes):
+                seen.append(item)  # noqa: PERF401  what came before an error counts
+        except Exception as error:  # noqa: BLE001  raised again below, after its chunks
+            errors.append(error)
+
+    asyncio.run(collect())
+    yield from seen
+    for error in errors:
+        raise error
+
+
+def result(app, row, config):
+    """Return what `invoke` returns, or `ainvoke` where that is needed."""
+    if getattr(app, "is_async", False):
+        return asyncio.run(app.ainvoke(row, config))
+    return app.invoke(row, config)
 
 
 def last_values(steps):

@@ -51,20 +51,30 @@ STREAMED = {
 }
 
 
-@pytest.mark.parametrize("profile", STREAMED)
-@examples(20)
+@pytest.mark.parametrize(
+    ("profile", "tier"),
+    [
+        ("objects", "rowwise"),
+        ("objects", "async"),
+        ("numbers", "vector"),
+        ("numbers", "mixed"),
+        ("pregel", "rowwise"),
+        ("pregel", "async"),
+    ],
+)
+@examples(12)
 @given(data=st.data())
-def test_stream_of_one_run(profile, data) -> None:
+def test_stream_of_one_run(profile, tier, data) -> None:
     """Inputs and order of tasks, updates and values of every superstep."""
     strategy, numbers = STREAMED[profile]
     spec = data.draw(strategy)
-    check_stream(spec, data.draw(rows(spec, 3, numbers=numbers)), "rowwise")
+    check_stream(spec, data.draw(rows(spec, 3, numbers=numbers)), tier)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("tier", TIERS)
-@examples(1500)
+@examples(1500, anew=True)
 @given(data=st.data())
 def test_all_graphs_at_length(tier, size, data) -> None:
     strategy, numbers = data.draw(st.sampled_from(list(STREAMED.values())))

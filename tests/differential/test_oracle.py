@@ -25,7 +25,7 @@ def test_oracle_is_langgraph(profile, data) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("profile", PROFILES)
-@examples(3000)
+@examples(3000, anew=True)
 @given(data=st.data())
 def test_oracle_is_langgraph_at_length(profile, data) -> None:
     compare(profile, data)

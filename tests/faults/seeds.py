@@ -24,7 +24,7 @@ from vecgraph.channels import (
 from vecgraph.channels.base import Channel
 from vecgraph.channels.replace import Replace
 from vecgraph.constants import MISSING, TASKS
-from vecgraph.engine import control, drive, read, scope, single, superstep
+from vecgraph.engine import control, drive, packets, read, scope, single, superstep, tasks
 from vecgraph.errors import GraphRecursionError
 from vecgraph.graph import lower
 from vecgraph.nodes.outcome import Outcome
@@ -93,16 +93,13 @@ def barrier_not_reset(patch) -> None:
     kept = lambda s, cell: (cell, False)
     patch.setattr(NamedBarrierValue, "consume", kept)
     patch.setattr(NamedBarrierValueAfterFinish, "consume", kept)
-    consume = control.Control.consume
+    close = control.Control._close
 
-    def spare_barriers(self, state, due) -> None:
-        barriers, self.barriers = self.barriers, {}
-        try:
-            consume(self, state, due)
-        finally:
-            self.barriers = barriers
+    def spare_barriers(self, state, name, where) -> None:
+        if name not in self.barriers:
+            close(self, state, name, where)
 
-    patch.setattr(control.Control, "consume", spare_barriers)
+    patch.setattr(control.Control, "_close", spare_barriers)
 
 
 def defer_ignored(patch) -> None:
@@ -149,7 +146,7 @@ def branch_reads_stale_state(patch) -> None:
 
 def sends_reversed(patch) -> None:
     """The Sends of a superstep are numbered from the last to the first."""
-    pushed, numbered, queue = single._pushed, superstep._numbered, superstep._queue
+    pushed, numbered, queue = single._pushed, packets._numbered, packets._queue
 
     def reverse(tables, run):
         cell = run.cells[TASKS]
@@ -167,14 +164,14 @@ def sends_reversed(patch) -> None:
 
     def in_that_order(tables, name, parts):
         due = queue(tables, name, parts)
-        order = np.lexsort((due.queue.index, due.where))
-        packets = superstep._some(due.queue.packets, order)
-        return superstep.Due(
-            due.spec, packets.where, superstep.Queue(due.queue.index[order], packets)
-        )
+        index = due.queue.index
+        order = np.lexsort((index, due.where))
+        ordered = packets.some(due.queue.packets, order)
+        return tasks.Due(due.spec, ordered.where, tasks.Queue(index[order], ordered))
 
-    patch.setattr(superstep, "_numbered", backwards)
-    patch.setattr(superstep, "_queue", in_that_order)
+    patch.setattr(single, "_pushed", reverse)
+    patch.setattr(packets, "_numbered", backwards)
+    patch.setattr(packets, "_queue", in_that_order)
 
 
 def concurrent_write_not_refused(patch) -> None:
@@ -230,7 +227,7 @@ def unequal_diamond_merged(patch) -> None:
             if due.queue is None and due.spec.name in ran:
                 here = superstep.positions(due.where, len(state))
                 before = superstep.positions(ran[due.spec.name], len(state))
-                due = superstep.Due(due.spec, np.setdiff1d(here, before))
+                due = tasks.Due(due.spec, np.setdiff1d(here, before))
             if due.where is None or len(due.where):
                 kept.append(due)
         return kept

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vecgraph.rng import RowStreams, _streams, row_generator, stream_key
+from vecgraph.rng import RowStreams, _words, row_generator, stream_key
 
 ROWS = np.array([0, 7, 3, 2**63 - 1, 41, 12])
 STEPS = np.array([1, 1, 5, 0, 2**40, 1])
@@ -120,7 +120,7 @@ def test_a_row_draws_the_same_in_any_batch(order, keep) -> None:
 
 def test_blocks_of_rows_do_not_show(monkeypatch) -> None:
     whole = RowStreams(5, np.arange(50), 3, "n", np.arange(50) % 3).random(6)
-    monkeypatch.setattr(_streams, "_BLOCK", 7)
+    monkeypatch.setattr(_words, "_BLOCK", 7)
     parts = RowStreams(5, np.arange(50), 3, "n", np.arange(50) % 3).random(6)
     assert whole.tolist() == parts.tolist()
     assert row_generator(5, 49, 3, "n", task=1).random(6).tolist() == whole[49].tolist()

@@ -29,7 +29,7 @@ IMMUTABLE = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None)
 """Types of cells that runs may share."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Write:
     """Values for some rows of one channel, from one task.
 
@@ -48,7 +48,7 @@ class Write:
     repeats: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Folded:
     """What one superstep's writes make of a channel.
 
@@ -94,11 +94,14 @@ class Channel:
         The cell is the value itself: `read` returns it and `available` is presence.
     tracked : bool
         The cell is saved in checkpoints.
+    replaces : bool
+        One write in a superstep becomes the cell, whatever stood there.
     """
 
     steady: ClassVar[bool] = True
     plain: ClassVar[bool] = True
     tracked: ClassVar[bool] = True
+    replaces: ClassVar[bool] = False
 
     def __init__(self, typ: Any = Any, key: str = "") -> None:
         self.typ = typ

@@ -21,7 +21,8 @@ class Mean(Statistic):
     """Keep the arithmetic mean of all writes: ``(x1 + ... + xn) / n``.
 
     A node reads a float in the unit of the writes; nothing before the first write. A NaN
-    makes the mean NaN, infinities of both signs too.
+    makes the mean NaN, infinities of both signs too; a sum beyond the largest float makes
+    it infinite.
 
     Parameters
     ----------

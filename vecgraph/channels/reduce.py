@@ -11,13 +11,14 @@ from vecgraph.channels.base import Cell, Channel, Folded, Write
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
 from vecgraph.channels.operators import Form, concatenates, form_of, step_of
 from vecgraph.channels.overwriting import has_overwrite
+from vecgraph.channels.rowwise import Failed, apply_all, apply_at
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING
 from vecgraph.errors import InvalidUpdateError
 from vecgraph.types import get_overwrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from vecgraph.typing import Values, Where
 
@@ -58,10 +59,21 @@ class BinaryOperatorAggregate(Channel):
     def __init__(self, typ: Any, operator: Callable[[Any, Any], Any]) -> None:
         super().__init__(typ)
         self.operator = operator
-        self._make = _maker(typ)
-        self._step = step_of(operator)
-        self._form = form_of(operator)
-        self._appends = concatenates(operator)
+        self._derive()
+
+    def _derive(self) -> None:
+        self._make = _maker(self.typ)
+        self._step = step_of(self.operator)
+        self._form = form_of(self.operator)
+        self._appends = concatenates(self.operator)
+
+    def __getstate__(self) -> dict[str, Any]:
+        derived = ("_make", "_step", "_form", "_appends")
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._derive()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BinaryOperatorAggregate):
@@ -85,7 +97,7 @@ class BinaryOperatorAggregate(Channel):
         values = iter(writes)
         if cell is MISSING:
             cell = next(values)
-        seen = fresh = False
+        seen, fresh = False, 0
         for value in values:
             is_overwrite, new = get_overwrite(value)
             if is_overwrite:
@@ -96,14 +108,14 @@ class BinaryOperatorAggregate(Channel):
                 cell, fresh = self._apply(cell, value, fresh)
         return cell, True
 
-    def _apply(self, cell: Cell, value: Any, fresh: bool) -> tuple[Cell, bool]:
+    def _apply(self, cell: Cell, value: Any, fresh: int) -> tuple[Cell, int]:
         """Return the operator's result, and whether it is a list that nobody else holds."""
         if self._appends and type(cell) is list and type(value) is list:
             if not fresh:
-                return cell + value, True
+                return cell + value, 1
             cell += value  # linear in what a superstep writes, however many tasks write it
-            return cell, True
-        return self._step(cell, value), False
+            return cell, 1
+        return self._step(cell, value), 0
 
     def fold_columns(self, column: Column, writes: Sequence[Write]) -> Folded:
         """Fold in the writes: as arrays where the operator and the kinds allow it."""
@@ -127,23 +139,19 @@ class BinaryOperatorAggregate(Channel):
         return None if start is None else _fold_rounds(self._form, start, rounds)
 
     def _fold_objects(self, base: Column, where: Where, writes: Sequence[Write]) -> Folded:
+        if len(writes) == 1 and not writes[0].repeats:
+            at, values = local_positions(where, writes[0]), writes[0].values
+            values = values if at is None else values.take(np.argsort(at))
+            cells, failed = apply_all(self._step, base.tolist(), values.tolist())
+            return _folded(where, Column.of_cells(cells), failed)
         cells = base.tolist()
-        fresh = bytearray(len(cells))
-        failed: dict[int, BaseException] = {}
-        for write in writes:
-            at = local_positions(where, write)
-            order = range(len(cells)) if at is None else at.tolist()
-            for i, value in zip(order, write.values.tolist(), strict=True):
-                if failed and i in failed:
-                    continue
-                if cells[i] is MISSING:
-                    cells[i] = value
-                    continue
-                try:
-                    cells[i], fresh[i] = self._apply(cells[i], value, fresh[i])
-                except Exception as error:  # noqa: BLE001 - it belongs to its run
-                    failed[i] = error
+        failed = apply_at(self._apply, cells, (_places(where, base, write) for write in writes))
         return _folded(where, Column.of_cells(cells), failed)
+
+
+def _places(where: Where, base: Column, write: Write) -> tuple[Iterable[int], list[Any]]:
+    at = local_positions(where, write)
+    return (range(len(base)) if at is None else at.tolist()), write.values.tolist()
 
 
 def _name(operator: Callable[..., Any]) -> str:
@@ -200,7 +208,7 @@ def _fold_rounds(form: Form, start: Values, rounds: list[Round]) -> Values | Non
     return values
 
 
-def _folded(where: Where, cells: Column, failed: dict[int, BaseException]) -> Folded:
+def _folded(where: Where, cells: Column, failed: Failed) -> Folded:
     if not failed:
         return Folded(where, cells, where)
     places = np.arange(len(cells)) if where is None else where

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vecgraph.channels.base import Cell, Channel, Folded, Write
 from vecgraph.channels.merging import merge, only_write
@@ -24,6 +24,8 @@ class Replace(Channel):
 
     Subclasses say in `_refusal` whether a second write in one superstep is an error.
     """
+
+    replaces: ClassVar[bool] = True
 
     def _refusal(self) -> InvalidUpdateError | None:
         """Return a new error for a run with several writes; None: the last one wins."""

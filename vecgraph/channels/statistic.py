@@ -57,7 +57,7 @@ class Statistic(Channel):
 
     plain: ClassVar[bool] = False
 
-    _zero: ClassVar[Record] = (0,)
+    _zero: ClassVar[Record] = (0, ())
 
     def __init__(self, typ: Any = float, key: str = "") -> None:
         super().__init__(typ, key)
@@ -143,9 +143,7 @@ class Statistic(Channel):
         if values.dtype == dtype:
             records[present] = values[present]
             return records
-        if base.kind == "struct" and not values["count"][present].any():
-            return records
-        if not present.any():
+        if not present.any() or (base.kind == "struct" and not values["count"][present].any()):
             return records
         known = self._pack(base.take(np.flatnonzero(present)).tolist(), dtype)
         if known is None:

@@ -51,6 +51,8 @@ class Variance(Statistic):
     _zero: ClassVar[Record] = (0, 0.0, 0.0)
 
     def __init__(self, typ: Any = float, ddof: int = 0) -> None:
+        if ddof < 0:
+            raise ValueError(f"ddof must be 0 or more, got {ddof}")
         super().__init__(typ)
         self.ddof = ddof
 

@@ -9,7 +9,7 @@ compacted with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,12 @@ from vecgraph.channels import (
 )
 from vecgraph.columns import Column
 from vecgraph.constants import START, TASKS
-from vecgraph.nodes.outcome import Packets
-from vecgraph.program import NodeSpec, Program
+from vecgraph.engine.tasks import Due
+from vecgraph.program import Program
 from vecgraph.state import State
 from vecgraph.typing import Where
 
-__all__ = ["Barrier", "Control", "Due", "Queue", "refusal"]
+__all__ = ["Barrier", "Control", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +48,6 @@ class Barrier:
     deferred: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Packets that one node runs on in this superstep.
-
-    Attributes
-    ----------
-    index : int64 ndarray of shape (S,)
-        Place of each packet among those of its run.
-    packets : Packets
-        With positions in the State.
-    """
-
-    index: np.ndarray
-    packets: Packets
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One task of the next superstep: a node and the positions it runs on.
-
-    Attributes
-    ----------
-    spec : NodeSpec
-    where : intp ndarray of shape (M,), or None
-        Sorted; unique unless `queue` is set. None: every row of the State.
-    queue : Queue or None
-        The packets, if it runs on Sends.
-    """
-
-    spec: NodeSpec
-    where: Where
-    queue: Queue | None = None
-
-
 class Control:
     """The control channels of a state graph, sorted by what they do.
 
@@ -94,6 +60,10 @@ class Control:
     barriers : dict of str to Barrier
     target : dict of str to str
         Node that each of those channels triggers.
+    unsteady : tuple of str
+        State channels that may change without a write.
+    consumed : dict of str to tuple of str
+        Barriers and deferred signals that each node closes when it runs.
     """
 
     def __init__(self, program: Program) -> None:
@@ -113,6 +83,16 @@ class Control:
                 self.signals[name] = node
         self.finishing = bool(self.deferred) or any(b.deferred for b in self.barriers.values())
         self.names = frozenset(self.target) | {TASKS}
+        apart = self.names | {START}
+        self.unsteady = tuple(
+            n for n, c in program.channels.items() if not c.steady and n not in apart
+        )
+        kept = self.deferred.keys() | self.barriers.keys()
+        self.consumed = {
+            node.name: found
+            for node in program.nodes.values()
+            if (found := tuple(name for name in node.triggers if name in kept))
+        }
 
     def empty(self, n: int) -> dict[str, Column]:
         """Return the control columns of `n` fresh runs."""
@@ -124,21 +104,22 @@ class Control:
     def consume(self, state: State, due: Sequence[Due]) -> None:
         """Close the barriers and deferred signals of the nodes that ran."""
         for task in due:
-            if task.queue is not None:
-                continue
-            for name in task.spec.triggers:
-                if name in self.deferred:
-                    m = len(state) if task.where is None else len(task.where)
-                    state.put(name, task.where, Column(np.zeros(m, np.bool_)))
-                elif name in self.barriers:
-                    flags = state.gather(name, task.where).values
-                    left = flags & ~flags.all(axis=1, keepdims=True)
-                    state.put(name, task.where, Column(left))
+            if task.queue is None:
+                for name in self.consumed.get(task.spec.name, ()):
+                    self._close(state, name, task.where)
+
+    def _close(self, state: State, name: str, where: Where) -> None:
+        m = len(state) if where is None else len(where)
+        if name in self.deferred:
+            state.put(name, where, Column(np.zeros(m, np.bool_)))
+            return
+        flags = state.gather(name, where).as_numpy()
+        state.put(name, where, Column(flags & ~flags.all(axis=1, keepdims=True)))
 
     def arrive(self, state: State, name: str, source: str, where: Where) -> np.ndarray | None:
         """Note that `source` has reached a barrier; return the positions that it opens."""
         barrier = self.barriers[name]
-        flags = state.gather(name, where).values
+        flags = state.gather(name, where).as_numpy()
         index = barrier.sources.index(source)
         news = ~flags[:, index]
         flags = flags.copy()
@@ -158,12 +139,12 @@ class Control:
         """Return the channels that open for runs that are about to end, with their positions."""
         opened: dict[str, list[Where]] = {}
         for name in self.deferred:
-            at = where[state.columns[name].values[where]]
+            at = where[state.columns[name].as_numpy()[where]]
             if len(at):
                 opened[name] = [at]
         for barrier in self.barriers.values():
             if barrier.deferred:
-                at = where[state.columns[barrier.channel].values[where].all(axis=1)]
+                at = where[state.columns[barrier.channel].as_numpy()[where].all(axis=1)]
                 if len(at):
                     opened[barrier.channel] = [at]
         return opened
@@ -189,8 +170,3 @@ def refusal(program: Program) -> str | None:
         if not control or len(nodes) != 1 or not isinstance(channel, kinds):
             return f"node {nodes[0]!r} subscribes to channel {name!r}"
     return None
-
-
-def targets(table: Mapping[str, NodeSpec]) -> tuple[str, ...]:
-    """Return the nodes that a run can be sent to."""
-    return tuple(name for name in table if name != START)

@@ -7,81 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from vecgraph.channels.base import Failure
 from vecgraph.columns import Column
 from vecgraph.constants import END
-from vecgraph.engine.scope import Place, Scope
+from vecgraph.engine.scope import Scope
 from vecgraph.engine.single import destinations, warn_unknown
+from vecgraph.engine.site import Site
 from vecgraph.engine.tables import Tables
 from vecgraph.errors import EmptyInputError, ParentCommand
 from vecgraph.nodes.action import Action
 from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_results
 from vecgraph.nodes.rowwise import call_rows
-from vecgraph.nodes.vector import Goto, Sends, labels_of, normalise
+from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter, branch_channel
 from vecgraph.positions import compose, positions
 from vecgraph.program import Branch, NodeSpec
 from vecgraph.state import Inputs
-from vecgraph.typing import Rows, Where
+from vecgraph.typing import Where
 
-__all__ = ["Site", "run_node", "run_router"]
-
-
-class Site(Place):
-    """The rows of one task of a lane: who they are, computed when somebody asks.
-
-    Attributes
-    ----------
-    rows, steps : int64 ndarray of shape (M,)
-    pushes : int64 ndarray of shape (M,), or None
-    scope : Scope
-    tables : Tables
-    """
-
-    __slots__ = ("_rows", "_steps", "scope", "tables")
-
-    def __init__(
-        self,
-        tables: Tables,
-        scope: Scope,
-        rows: Callable[[], Rows],
-        steps: Callable[[], Any],
-        pushes: Any = None,
-    ) -> None:
-        self.tables = tables
-        self.scope = scope
-        self._rows: Any = rows
-        self._steps: Any = steps
-        self.pushes = pushes
-
-    @property
-    def rows(self) -> Any:  # type: ignore[override]
-        """Number of each row's run."""
-        if callable(self._rows):
-            self._rows = self._rows()
-        return self._rows
-
-    @property
-    def steps(self) -> Any:  # type: ignore[override]
-        """Superstep of each row's run."""
-        if callable(self._steps):
-            self._steps = self._steps()
-        return self._steps
-
-    def take(self, where: Where) -> Site:
-        """Return the site of some of its rows."""
-        if where is None:
-            return self
-        pushes = None if self.pushes is None else self.pushes[where]
-        return Site(
-            self.tables, self.scope, lambda: self.rows[where], lambda: self.steps[where], pushes
-        )
-
-    def note(self, node: str, failures: list[Failure]) -> None:
-        """Add to each failed row's exception which task it came from."""
-        for position, error in failures:
-            self.scope.enter(node, self)
-            self.scope.note(error, position)
+__all__ = ["run_node", "run_router"]
 
 
 def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
@@ -136,11 +79,13 @@ def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outc
 
 def _vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     limit = action.options.get("max_batch") or inputs.m
+    if inputs.m <= limit:
+        return _call_vector(spec, action, inputs, site)
     parts = []
     for begin in range(0, inputs.m, limit):
         end = min(begin + limit, inputs.m)
-        where = None if end - begin == inputs.m else np.arange(begin, end)
-        part = inputs if where is None else inputs.take(where)
+        where = np.arange(begin, end)
+        part = inputs.slice(begin, end)
         parts.append((where, _call_vector(spec, action, part, site.take(where))))
     return joined(parts, inputs.m)
 
@@ -151,7 +96,9 @@ def _call_vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> 
     site.scope.enter(spec.name, site, vectorised=True)
     batch = inputs.batch(site)
     try:
-        returned = action.fn(batch, **site.scope.arguments(action.inject))
+        inject = action.inject
+        extra = site.scope.arguments(inject) if inject else {}
+        returned = action.fn(batch, **extra)
         batch.close()
         return normalise(
             spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals
@@ -324,9 +271,11 @@ def _route_vector(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) ->
     batch = inputs.batch(site)
     goals = site.tables.goals
     try:
-        returned = action.fn(batch, **site.scope.arguments(action.inject))
+        inject = action.inject
+        extra = site.scope.arguments(inject) if inject else {}
+        returned = action.fn(batch, **extra)
         batch.close()
-        if isinstance(returned, Goto | Sends | list) and not _is_labels(returned):
+        if says_more(returned):
             return normalise(spec.name, returned, inputs.m, (), goals)
         chosen = labels_of(action.name, returned, inputs.m, branch.ends, goals)
     except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
@@ -336,10 +285,6 @@ def _route_vector(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) ->
         if end != END:
             outcome.signal(branch_channel(end), at)
     return outcome
-
-
-def _is_labels(returned: Any) -> bool:
-    return isinstance(returned, list) and not any(isinstance(i, Goto | Sends) for i in returned)
 
 
 def _route_expr(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vecgraph.engine.execute import Site, run_node, run_router
+from vecgraph.engine.execute import run_node, run_router
 from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.site import Site
 from vecgraph.engine.tables import Tables
 from vecgraph.nodes.outcome import Outcome, joined, unpacked
 from vecgraph.nodes.vector import normalise

@@ -16,25 +16,31 @@ import numpy as np
 
 from vecgraph.columns import Column, concat
 from vecgraph.constants import START
-from vecgraph.engine.control import Control, Due, Queue
+from vecgraph.engine.control import Control
 from vecgraph.engine.memory import keep_freed_memory
+from vecgraph.engine.packets import some
 from vecgraph.engine.read import Clock
 from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
 from vecgraph.engine.scope import Scope, Shared
-from vecgraph.engine.superstep import Applied, apply, execute
+from vecgraph.engine.site import LaneSite
+from vecgraph.engine.solo import Solo, Unfinished
+from vecgraph.engine.superstep import Applied, apply, execute, proceed
 from vecgraph.engine.tables import Tables, names_of
+from vecgraph.engine.tasks import Due, Executed, Queue
 from vecgraph.errors import GraphRecursionError
 from vecgraph.nodes.outcome import Packets
-from vecgraph.positions import count, mask_of, positions, union
+from vecgraph.positions import count, is_sorted_unique, mask_of, positions, union
+from vecgraph.program import NodeSpec
 from vecgraph.state import Inputs, State
 from vecgraph.typing import Rows, Where
 
 __all__ = ["LANE", "Lanes"]
 
-LANE = 65_536
+LANE = 131_072
 """Rows of a lane: a few columns of this length stay in a core's cache."""
 
-_DONE, _ERROR, _RECURSION = (STATUSES.index(s) for s in ("done", "error", "recursion"))
+_ERROR, _RECURSION = STATUSES.index("error"), STATUSES.index("recursion")
+_NOBODY = np.empty(0, np.intp)
 _COMPACT = 0.75
 _REFILL = 0.5
 _NARROW = 8
@@ -50,6 +56,8 @@ class Lane:
         L rows.
     birth : int64 ndarray of shape (L,)
         Tick of each run's step 0.
+    oldest : int
+        The smallest of them when the lane was made.
     live : Where
         Positions of the runs that have not ended.
     due : list of Due
@@ -60,11 +68,12 @@ class Lane:
         Outputs as last emitted, where a channel may change without a write.
     """
 
-    __slots__ = ("birth", "due", "emitted", "live", "shown", "state")
+    __slots__ = ("birth", "due", "emitted", "live", "oldest", "shown", "state")
 
     def __init__(self, state: State, birth: np.ndarray) -> None:
         self.state = state
         self.birth = birth
+        self.oldest = int(birth.min()) if len(birth) else 0
         self.live: Where = None
         self.due: list[Due] = []
         self.emitted: np.ndarray | None = np.zeros(len(state), np.bool_)
@@ -94,7 +103,7 @@ class Archive:
         rows = np.concatenate(self.rows)
         columns = {name: concat(parts) for name, parts in self.columns.items()}
         emitted = np.concatenate(self.emitted)
-        if (rows != np.arange(n)).any():
+        if not is_sorted_unique(rows):
             order = np.empty(n, np.intp)
             order[rows] = np.arange(n)
             columns = {name: column.take(order) for name, column in columns.items()}
@@ -114,6 +123,8 @@ class Lanes:
         Number of each run, as nodes and records see it.
     size : int
         Rows of a lane.
+    apart : bool
+        Whether tasks that share no row may go the short way.
     observer : callable, optional
         Gets each `Superstep`.
     on_step : callable, optional
@@ -128,6 +139,7 @@ class Lanes:
         ids: Rows,
         *,
         size: int = LANE,
+        apart: bool = True,
         observer: Observer | None = None,
         on_step: Callable[[int, int, int, int], None] | None = None,
     ) -> None:
@@ -136,6 +148,8 @@ class Lanes:
         self.shared = shared
         self.ids = ids
         self.size = size
+        self.apart = apart
+        self._solos: dict[str, Solo | None] = {}
         self.observer = observer
         self.on_step = on_step
         self.scope = Scope(shared)
@@ -145,6 +159,7 @@ class Lanes:
         self.ended = 0
         names = names_of(tables.program.outputs)
         self.archive = Archive(names, ids)
+        self._positions = np.arange(len(ids))
 
     def run(self, inputs: Inputs) -> Results:
         """Run every row of `inputs` to its end."""
@@ -154,6 +169,8 @@ class Lanes:
         while lane is not None:
             self._step(lane)
             lane = self._refill(self._compact(lane))
+        # The scope's last place holds the state and the scope: free both without the collector.
+        self.scope.leave()
         results = self.archive.results()
         results.supersteps, results.run_steps = self.supersteps, self.run_steps
         if isinstance(self.tables.program.outputs, str):
@@ -163,10 +180,16 @@ class Lanes:
     def _refill(self, lane: Lane | None) -> Lane | None:
         alive = 0 if lane is None else count(lane.live, len(lane.state))
         while self._waiting and alive <= self.size * _REFILL:
-            fresh = self._admit(min(self._waiting, self.size - alive))
+            fresh = self._admit(self._share(alive))
             lane = fresh if lane is None or not alive else _together(self._dense(lane), fresh)
             alive = count(lane.live, len(lane.state))
         return lane if alive else None
+
+    def _share(self, alive: int) -> int:
+        """Return how many waiting runs to admit: an even share of what is left, to fill a lane."""
+        room = self.size - alive
+        lanes = -(-self._waiting // room)
+        return -(-self._waiting // lanes)
 
     def _admit(self, n: int) -> Lane:
         """Start the next `n` waiting runs: their input, and the superstep of START."""
@@ -180,12 +203,14 @@ class Lanes:
             if name not in self.control.names and name != START
         }
         columns.update(self.control.empty(n))
-        lane = Lane(State(np.arange(begin, end), columns), np.full(n, self.tick))
+        rows = self._positions[begin:end]
+        lane = Lane(State(rows, columns), _same(self.tick, n))
         if not tables.steady_outputs:
             lane.shown = {name: Column.absent(n) for name in names_of(tables.program.outputs)}
         lane.due = [Due(tables.nodes[START], None)]
         self._step(lane, part)
-        lane.birth -= 1  # the lane's next superstep is step 1 of these runs
+        lane.oldest = self.tick - 1  # the lane's next superstep is step 1 of these runs
+        lane.birth = _same(lane.oldest, n)
         return self._compact(lane)
 
     def _step(self, lane: Lane, inputs: Inputs | None = None) -> None:
@@ -195,10 +220,13 @@ class Lanes:
         started = inputs is not None
         clock = Clock(self.tick, lane.birth, self.shared.limit)
         record = None if self.observer is None else _record(lane, clock, self.ids)
-        done = [
-            execute(tables, state, due, clock, self.scope, self.ids, inputs) for due in lane.due
-        ]
-        applied = apply(tables, self.control, state, lane.live, done)
+        applied = self._apart(lane, clock) if self._is_apart(lane) else None
+        if applied is None:
+            done = [
+                execute(tables, state, due, clock, self.scope, self.ids, inputs)
+                for due in lane.due
+            ]
+            applied = apply(tables, self.control, state, lane.live, done)
         self._emit(lane, applied.written)
         lane.due = applied.due
         if not started:
@@ -212,6 +240,65 @@ class Lanes:
             running = count(lane.live, len(lane.state))
             failed = len(self.archive.errors)
             self.on_step(self.ended - failed, running, failed, self.run_steps)
+
+    def _is_apart(self, lane: Lane) -> bool:
+        """Return whether every run is at one node only, and each node has a short form."""
+        if not self.apart or any(
+            due.queue is not None or self._solo(due.spec) is None for due in lane.due
+        ):
+            return False
+        if len(lane.due) == 1:
+            return True
+        n = len(lane.state)
+        return sum(count(due.where, n) for due in lane.due) == count(lane.live, n)
+
+    def _solo(self, spec: NodeSpec) -> Solo | None:
+        if spec.name not in self._solos:
+            self._solos[spec.name] = Solo.of(self.tables, self.control, spec)
+        return self._solos[spec.name]
+
+    def _apart(self, lane: Lane, clock: Clock) -> Applied:
+        """Run and apply the tasks of a superstep one after the other: they share no row."""
+        state, tables = lane.state, self.tables
+        n = len(state)
+        whole = Applied([], {}, _NOBODY)
+        going: dict[str, list[Where]] = {}
+        wrote: list[Where] = []
+        for due in lane.due:
+            site = LaneSite(tables, self.scope, state, due, clock, self.ids)
+            solo = self._solo(due.spec)
+            assert solo is not None
+            result = solo.run(state, due.where, count(due.where, n), site, self.scope)
+            if isinstance(result, Unfinished):
+                applied = self._general(lane, due, clock, site, result)
+                whole.failures.update(applied.failures)
+                wrote.append(applied.written)
+                whole.due += [d for d in applied.due if d.queue is not None]
+                moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
+            else:
+                moved, written = result
+                if written:
+                    wrote.append(due.where)
+            for name, where in moved:
+                going.setdefault(name, []).append(where)
+        whole.due += [
+            Due(tables.nodes[name], where)
+            for name in sorted(going)
+            if (where := union(going[name], n)) is None or len(where)
+        ]
+        whole.written = union(wrote, n)
+        return whole
+
+    def _general(
+        self, lane: Lane, due: Due, clock: Clock, site: LaneSite, left: Unfinished
+    ) -> Applied:
+        """Apply one of several tasks that share no row, the general way."""
+        if left.routed:
+            executed = Executed(due, left.outcome)
+            site.note(due.spec.name, left.outcome.failures)
+        else:
+            executed = proceed(self.tables, lane.state, due, clock, site, left.outcome)
+        return apply(self.tables, self.control, lane.state, due.where, [executed])
 
     def _emit(self, lane: Lane, written: Where) -> None:
         if lane.emitted is not None:
@@ -250,7 +337,7 @@ class Lanes:
 
     def _spent(self, lane: Lane, clock: Clock, applied: Applied) -> np.ndarray:
         """Return the runs that would need a step beyond the limit."""
-        if clock.tick - int(lane.birth.min(initial=clock.tick)) < clock.limit:
+        if clock.tick - lane.oldest < clock.limit:
             return np.empty(0, np.intp)
         live = positions(lane.live, len(lane.state))
         return live[clock.steps(live) >= clock.limit]
@@ -303,6 +390,11 @@ class Lanes:
         return dense
 
 
+def _same(value: int, n: int) -> np.ndarray:
+    """Return an array of one value that takes no memory."""
+    return np.broadcast_to(np.int64(value), n)
+
+
 def _moved(due: Due, place: np.ndarray, n: int) -> Due:
     if due.queue is not None:
         packets = due.queue.packets
@@ -332,15 +424,8 @@ def _drop(lane: Lane, ended: np.ndarray, n: int) -> None:
 
 def _part(due: Due, at: np.ndarray) -> Due:
     assert due.queue is not None
-    packets = due.queue.packets
-    payload = packets.payload
-    some: Any = (
-        [payload[i] for i in at.tolist()]
-        if isinstance(payload, list)
-        else {name: column.take(at) for name, column in payload.items()}
-    )
-    where = packets.where[at]
-    return Due(due.spec, where, Queue(due.queue.index[at], Packets(where, packets.nodes, some)))
+    packets = some(due.queue.packets, at)
+    return Due(due.spec, packets.where, Queue(due.queue.index[at], packets))
 
 
 def _together(a: Lane, b: Lane) -> Lane:

@@ -20,7 +20,7 @@ from vecgraph.typing import Where
 __all__ = ["Clock", "Fresh", "node_inputs"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Clock:
     """The step of each run of a lane, whose runs may have started at different times.
 
@@ -61,7 +61,8 @@ def _value(tables: Tables, state: State, name: str, where: Where, clock: Clock) 
         return _managed(tables, name, where, clock)
     if name not in state.columns:
         return None
-    return channel.read_columns(state.gather(name, where))
+    cells = state.gather(name, where)
+    return cells if channel.plain else channel.read_columns(cells)
 
 
 def _managed(tables: Tables, name: str, where: Where, clock: Clock) -> Column:

@@ -113,6 +113,10 @@ class Scope(TaskContext):
         self.vectorised = vectorised
         self._done = done
 
+    def leave(self) -> None:
+        """Forget the last task."""
+        self.enter("", Place((0,), (0,)))
+
     @property
     def row(self) -> int:
         """Number of the run that is being served."""

@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vecgraph.channels.base import Failure, Folded, Write
 from vecgraph.columns import concat
-from vecgraph.constants import START, TASKS
-from vecgraph.engine.control import Control, Due, Queue
-from vecgraph.engine.execute import Site, run_node, run_router
+from vecgraph.engine.control import Control
+from vecgraph.engine.execute import run_node, run_router
 from vecgraph.engine.read import Clock, Fresh, node_inputs
 from vecgraph.engine.scope import Scope
-from vecgraph.engine.single import logger
+from vecgraph.engine.packets import queues
+from vecgraph.engine.site import LaneSite, Site
 from vecgraph.engine.tables import Tables
+from vecgraph.engine.tasks import Due, Executed
 from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.positions import compose, count, mask_of, positions, union, without
 from vecgraph.state import Inputs, State
 from vecgraph.typing import Mask, Rows, Where
 
-__all__ = ["Applied", "Executed", "apply", "execute"]
+__all__ = ["Applied", "apply", "execute", "proceed"]
 
 _NOBODY = np.empty(0, np.intp)
-
-
-@dataclass(slots=True)
-class Executed:
-    """A task that has run.
-
-    Attributes
-    ----------
-    due : Due
-    outcome : Outcome
-        In the task's positions.
-    folded : dict of str to Folded
-        What its routers saw its writes make of some channels.
-    """
-
-    due: Due
-    outcome: Outcome
-    folded: dict[str, Folded] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,33 +64,39 @@ def execute(
     inputs : Inputs, optional
         What START gets.
     """
-    spec, where = due.spec, due.where
-    m = count(where, len(state))
-    pushes = None if due.queue is None else due.queue.index
-    site = Site(
-        tables,
-        scope,
-        lambda: ids[state.rows if where is None else state.rows[where]],
-        lambda: clock.steps(where),
-        pushes,
-    )
+    m = count(due.where, len(state))
+    site = LaneSite(tables, scope, state, due, clock, ids)
     if inputs is None:
         inputs = _inputs(tables, state, due, m, clock)
-    outcome = run_node(spec, inputs, site)
-    for target in spec.targets:
-        outcome.signal(target, outcome.ok)
+    outcome = run_node(due.spec, inputs, site)
+    return proceed(tables, state, due, clock, site, outcome)
+
+
+def proceed(
+    tables: Tables, state: State, due: Due, clock: Clock, site: Site, outcome: Outcome
+) -> Executed:
+    """Run the edges and routers of a node that has run."""
     executed = Executed(due, outcome)
-    if spec.branches:
-        fresh = Fresh(tables, state, where, outcome, clock)
-        executed.folded = fresh.folded
-        for branch in spec.branches:
-            ok = outcome.ok
-            k = count(ok, m)
-            if k:
-                part = fresh.inputs(branch, ok, k)
-                outcome.merge(run_router(spec, branch, part, ok, m, site.take(ok)))
-    site.note(spec.name, outcome.failures)
+    for target in due.spec.targets:
+        outcome.signal(target, outcome.ok)
+    if due.spec.branches:
+        fresh = Fresh(tables, state, due.where, outcome, clock)
+        _route(executed, fresh, site, outcome.m)
+    if outcome.failures:
+        site.note(due.spec.name, outcome.failures)
     return executed
+
+
+def _route(executed: Executed, fresh: Fresh, site: Site, m: int) -> None:
+    """Run a node's routers, one after the other, for the rows that have not failed."""
+    spec, outcome = executed.due.spec, executed.outcome
+    executed.folded = fresh.folded
+    for branch in spec.branches:
+        ok = outcome.ok
+        k = count(ok, m)
+        if k:
+            part = fresh.inputs(branch, ok, k)
+            outcome.merge(run_router(spec, branch, part, ok, m, site.take(ok)))
 
 
 def _inputs(tables: Tables, state: State, due: Due, m: int, clock: Clock) -> Inputs:
@@ -133,26 +121,25 @@ def apply(tables: Tables, control: Control, state: State, live: Where, done: lis
     n = len(state)
     failures: dict[int, tuple[str | None, BaseException]] = {}
     for executed in done:
-        _collect(failures, executed)
-    ordered = sorted(done, key=_path)
-    control_ready = [e.due for e in done]
+        if executed.outcome.failures:
+            _collect(failures, executed)
+    ordered = done if len(done) == 1 else sorted(done, key=_path)
     gone = _gone(failures, n)
-    writes = _writes(state, ordered, gone)
-    folds, broken = _fold(tables, state, writes, ordered, gone)
+    folds, broken = _fold(tables, state, ordered, gone)
     while broken:
         failures.update({p: (None, error) for p, error in broken if p not in failures})
         gone = _gone(failures, n)
-        writes = _writes(state, ordered, gone)
-        folds, broken = _fold(tables, state, writes, ordered, gone)
-    control.consume(state, control_ready)
+        folds, broken = _fold(tables, state, ordered, gone)
+    if control.consumed:
+        control.consume(state, [executed.due for executed in done])
     for name, folded in folds.items():
         state.put(name, folded.where, folded.cells)
     updated = {name: folded.changed for name, folded in folds.items()}
-    written = union([updated[c] for c in tables.outputs if c in updated], n)
+    written = union([where for name, where in updated.items() if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
-    _tick(tables, state, active, updated)
-    due = _plan(tables, control, state, active, ordered, gone)
-    return Applied(due, failures, written)
+    if control.unsteady:
+        _tick(tables, control, state, active, updated)
+    return Applied(_plan(tables, control, state, active, ordered, gone), failures, written)
 
 
 def _collect(failures: dict[int, tuple[str | None, BaseException]], executed: Executed) -> None:
@@ -197,7 +184,7 @@ def _counts(write: Write) -> bool:
 def _placed(write: Write, where: Where, gone: Mask | None) -> Write:
     at = compose(where, write.where)
     if gone is None:
-        return Write(at, write.values, write.repeats)
+        return write if at is write.where else Write(at, write.values, write.repeats)
     if at is None:
         kept = np.flatnonzero(~gone)
         return Write(kept, write.values.take(kept))
@@ -220,15 +207,13 @@ def _merged(parts: list[tuple[Write, np.ndarray]], gone: Mask | None) -> Write:
 
 
 def _fold(
-    tables: Tables,
-    state: State,
-    writes: dict[str, list[Write]],
-    ordered: list[Executed],
-    gone: Mask | None,
+    tables: Tables, state: State, ordered: list[Executed], gone: Mask | None
 ) -> tuple[dict[str, Folded], list[Failure]]:
-    folds, broken = {}, []
+    """Return what the writes make of each channel, and the runs whose writes break a rule."""
+    folds: dict[str, Folded] = {}
+    broken: list[Failure] = []
     only = ordered[0] if len(ordered) == 1 and gone is None and ordered[0].due.queue is None else None
-    for name, parts in writes.items():
+    for name, parts in _writes(state, ordered, gone).items():
         if only is not None and name in only.folded:
             folded = only.folded[name]
             where, changed = compose(only.due.where, folded.where), folded.changed
@@ -241,12 +226,12 @@ def _fold(
     return folds, broken
 
 
-def _tick(tables: Tables, state: State, active: Where, updated: dict[str, Where]) -> None:
+def _tick(
+    tables: Tables, control: Control, state: State, active: Where, updated: dict[str, Where]
+) -> None:
     """Let the channels that nobody wrote pass a superstep."""
     n = len(state)
-    for name in tables.unsteady:
-        if name not in state.columns or name in _CONTROL:
-            continue
+    for name in control.unsteady:
         channel, column = tables.channels[name], state.columns[name]
         if column.present is not None and not column.present.any():
             continue
@@ -261,9 +246,6 @@ def _tick(tables: Tables, state: State, active: Where, updated: dict[str, Where]
             shown = at if available is None else at[available]
             if len(shown):
                 updated[name] = union([updated.get(name, _NOBODY), quiet[shown]], n)
-
-
-_CONTROL = frozenset({START, TASKS})
 
 
 def _plan(
@@ -286,7 +268,7 @@ def _plan(
     by_node: dict[str, list[Where]] = {}
     for channel, parts in opened.items():
         by_node.setdefault(control.target[channel], []).extend(parts)
-    due = _queues(tables, state, ordered, gone)
+    due = queues(tables, state, ordered, gone)
     for name in sorted(by_node):
         where = union(by_node[name], n)
         spec = tables.nodes[name]
@@ -342,127 +324,3 @@ def _readable(tables: Tables, state: State, name: str, where: Where) -> Where:
     if available is None:
         return where
     return positions(where, len(state))[available]
-
-
-def _queues(
-    tables: Tables, state: State, ordered: Sequence[Executed], gone: Mask | None
-) -> list[Due]:
-    """Return one task a node that packets go to, numbered within each run."""
-    blocks = _blocks(ordered, gone)
-    if not blocks:
-        return []
-    where = np.concatenate([block.where for block in blocks])
-    index = _numbered(where)
-    due: dict[str, list[tuple[Packets, np.ndarray]]] = {}
-    begin = 0
-    for block in blocks:
-        end = begin + len(block.where)
-        for name, part, at in _by_target(block):
-            due.setdefault(name, []).append((part, index[begin:end][at]))
-        begin = end
-    return [
-        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
-    ]
-
-
-def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
-    """Return all packets in write order: by task, those of packets by their index."""
-    blocks, pushed, keys = [], [], []
-    for executed in ordered:
-        for packets in executed.outcome.packets:
-            placed = Packets(
-                compose(executed.due.where, packets.where), packets.nodes, packets.payload
-            )
-            if executed.due.queue is None:
-                blocks.append(_kept(placed, gone))
-            else:
-                pushed.append(placed)
-                keys.append(executed.due.queue.index[packets.where])
-    if pushed:
-        blocks += _interleaved(pushed, keys, gone)
-    return [block for block in blocks if len(block.where)]
-
-
-def _interleaved(
-    pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None
-) -> list[Packets]:
-    if len(pushed) == 1:
-        return [_kept(pushed[0], gone)]
-    where = np.concatenate([p.where for p in pushed])
-    nodes = [name for p in pushed for name in p.names()]
-    payload = [value for p in pushed for value in p.objects()]
-    order = np.argsort(np.concatenate(keys), kind="stable").tolist()
-    merged = Packets(where[order], [nodes[i] for i in order], [payload[i] for i in order])
-    return [_kept(merged, gone)]
-
-
-def _kept(packets: Packets, gone: Mask | None) -> Packets:
-    return packets if gone is None else _some(packets, np.flatnonzero(~gone[packets.where]))
-
-
-def _some(packets: Packets, at: np.ndarray) -> Packets:
-    nodes, payload = packets.nodes, packets.payload
-    if not isinstance(nodes, str):
-        nodes = [nodes[i] for i in at.tolist()]
-    if isinstance(payload, list):
-        payload = [payload[i] for i in at.tolist()]
-    else:
-        payload = {name: column.take(at) for name, column in payload.items()}
-    return Packets(packets.where[at], nodes, payload)
-
-
-def _numbered(where: np.ndarray) -> np.ndarray:
-    """Return each packet's index among those of its run; `where` may be in any order."""
-    order = np.argsort(where, kind="stable")
-    ranked = where[order]
-    first = np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1]
-    length = np.diff(np.r_[first, len(ranked)])
-    index = np.empty(len(where), np.int64)
-    index[order] = np.arange(len(where)) - np.repeat(first, length)
-    return index
-
-
-def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
-    if isinstance(block.nodes, str):
-        return [(block.nodes, block, slice(None))]
-    targets: dict[str, list[int]] = {}
-    for i, name in enumerate(block.nodes):
-        targets.setdefault(name, []).append(i)
-    parts = []
-    for name, at in targets.items():
-        some = _some(block, np.array(at, np.intp))
-        parts.append((name, Packets(some.where, name, some.payload), np.array(at, np.intp)))
-    return parts
-
-
-def _known_target(tables: Tables, name: str) -> bool:
-    if name in tables.goals:
-        return True
-    logger.warning("Ignoring unknown node name %s in pending sends", name)
-    return False
-
-
-def _queue(tables: Tables, name: str, parts: list[tuple[Packets, np.ndarray]]) -> Due:
-    """Return the task of one node: its packets sorted by run, then by index."""
-    if len(parts) == 1:
-        packets, index = parts[0]
-    else:
-        index = np.concatenate([i for _, i in parts])
-        packets = _together([p for p, _ in parts], name)
-    where = packets.where
-    if len(where) > 1 and (where[1:] < where[:-1]).any():
-        order = np.argsort(where, kind="stable")
-        packets, index = _some(packets, order), index[order]
-    return Due(tables.nodes[name], packets.where, Queue(index, packets))
-
-
-def _together(parts: list[Packets], name: str) -> Packets:
-    where = np.concatenate([p.where for p in parts])
-    payloads = [p.payload for p in parts]
-    first = payloads[0]
-    if isinstance(first, dict) and all(
-        isinstance(p, dict) and p.keys() == first.keys() for p in payloads
-    ):
-        columns = {k: concat([p[k] for p in payloads]) for k in first}  # type: ignore[index]
-        return Packets(where, name, columns)
-    return Packets(where, name, [value for p in parts for value in p.objects()])

@@ -18,7 +18,7 @@ from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.nodes.writer import branch_channel
 from vecgraph.typing import Where
 
-__all__ = ["Goto", "Sends", "Updates", "labels_of", "normalise"]
+__all__ = ["Goto", "Sends", "Updates", "labels_of", "normalise", "says_more"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,9 @@ def normalise(node: str, returned: Any, m: int, keys: Sequence[str], nodes: Sequ
         A wrong number of rows, an unknown channel or node, or something else.
     """
     outcome = Outcome(m)
+    if type(returned) is dict:
+        _write(outcome, node, None, returned, keys)
+        return outcome
     for item in returned if isinstance(returned, list | tuple) else [returned]:
         if item is None:
             continue
@@ -166,11 +169,11 @@ def _where(node: str, where: Any, m: int) -> Where:
 
 def column_of(node: str, name: str, value: Any, k: int) -> Column:
     """Return a returned value as a column of `k` rows; a scalar is repeated."""
-    if isinstance(value, list):
-        column = Column.of(value)
-    elif isinstance(value, np.ndarray) and value.ndim:
+    if type(value) is np.ndarray and value.ndim:
         column = Column.of_array(value)
-    elif isinstance(value, pa.Array | pa.ChunkedArray):
+    elif isinstance(value, list):
+        column = Column.of(value)
+    elif isinstance(value, np.ndarray | pa.Array | pa.ChunkedArray) and np.ndim(value):
         column = Column.of_array(value)
     elif hasattr(value, "to_numpy"):
         column = Column.of_array(value.to_numpy())
@@ -180,6 +183,13 @@ def column_of(node: str, name: str, value: Any, k: int) -> Column:
     if len(column) != k:
         raise VectorNodeError.length(node, name, len(column), k)
     return column
+
+
+def says_more(returned: Any) -> bool:
+    """Return whether a router returned `Goto` or `Sends` instead of labels."""
+    if isinstance(returned, Goto | Sends):
+        return True
+    return isinstance(returned, list) and any(isinstance(i, Goto | Sends) for i in returned)
 
 
 def labels_of(

@@ -92,31 +92,56 @@ def counters(value: npt.ArrayLike, name: str) -> Words:
 
 
 def multiply(words: Words, factor: Any) -> tuple[Words, Words]:
-    """Multiply to 128 bits, by halves; returns the upper and the lower words."""
-    low, high = words & _LOW, words >> _SHIFT
-    factor_low, factor_high = factor & _LOW, factor >> _SHIFT
-    carry = low * factor_low
-    carry >>= _SHIFT
-    carry += low * factor_high  # at most 2**64 - 2**32: no wrap
-    middle = high * factor_low
-    middle += carry & _LOW
-    carry >>= _SHIFT
-    middle >>= _SHIFT
-    high *= factor_high
-    high += carry
-    high += middle
+    """Multiply to 128 bits; returns the upper and the lower words."""
+    high = np.empty(words.shape, np.uint64)
+    _upper(words, (factor & _LOW, factor >> _SHIFT), high, np.empty((3, *words.shape), np.uint64))
     return high, words * factor
 
 
-def philox(counter: list[Words], key: tuple[int, int]) -> list[Words]:
-    """Encrypt counters of four words, each of shape (1,) or (M,), to four words."""
-    first, second, third, fourth = counter
+def _upper(words: Words, halves: tuple[Any, Any], high: Words, scratch: Words) -> None:
+    """Multiply by a factor's lower and upper half, in place: the upper words go to `high`."""
+    low, cross, carry = scratch
+    np.bitwise_and(words, _LOW, out=low)
+    np.right_shift(words, _SHIFT, out=high)
+    np.multiply(low, halves[0], out=carry)
+    carry >>= _SHIFT
+    np.multiply(high, halves[0], out=cross)
+    cross += carry  # at most 2**64 - 2**32: no wrap, here and below
+    np.bitwise_and(cross, _LOW, out=carry)
+    cross >>= _SHIFT
+    low *= halves[1]
+    low += carry
+    low >>= _SHIFT
+    high *= halves[1]
+    high += cross
+    high += low
+
+
+def philox(even: Words, odd: Words, key: tuple[int, int]) -> tuple[Words, Words]:
+    """Encrypt counters of four words.
+
+    Parameters
+    ----------
+    even, odd : uint64 ndarrays of shape (2, ...)
+        Words 0 and 2, and words 1 and 3 of the counters; overwritten.
+    key : tuple of two ints
+        64 bits each.
+
+    Returns
+    -------
+    two uint64 ndarrays of shape (2, ...)
+        Words 0 and 2, and words 1 and 3 of the blocks: views of the arguments.
+    """
+    column = (2,) + (1,) * (even.ndim - 1)
+    factors = np.array(_FACTORS, np.uint64).reshape(column)
+    halves = factors & _LOW, factors >> _SHIFT
+    high, scratch = np.empty_like(even), np.empty((3, *even.shape), np.uint64)
     keys = list(key)
     for _ in range(_ROUNDS):
-        high, low = multiply(first, _FACTORS[0])
-        other_high, other_low = multiply(third, _FACTORS[1])
-        first = other_high ^ second ^ np.uint64(keys[0])
-        third = high ^ fourth ^ np.uint64(keys[1])
-        second, fourth = other_low, low
+        _upper(even, halves, high, scratch)
+        even *= factors
+        odd ^= high[::-1]
+        odd ^= np.array(keys, np.uint64).reshape(column)
+        even, odd = odd, even[::-1]
         keys = [(word + step) % (1 << 64) for word, step in zip(keys, _WEYL, strict=True)]
-    return [first, second, third, fourth]
+    return even, odd

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from vecgraph.rng._philox import Positions, Words, counters, multiply, philox, stream_key
+from vecgraph.rng._philox import Positions, Words, counters, multiply, stream_key
+from vecgraph.rng._words import RowWords
 from vecgraph.rng._ziggurat import layers_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 _SHIFT: Final = np.uint64(32)
 # 53 random bits to a double in [0, 1), as NumPy's next_double.
 _UNIT: Final = 2.0**-53
-# Rows per pass: the two dozen buffers of a pass then stay in the second-level cache.
-_BLOCK: Final = 4096
 _LOCAL: Final = threading.local()
 _REFUSED: Final = {
     "bit_generator": "; take `row_generator` of one row",
@@ -87,13 +86,7 @@ class RowStreams:
             if each.size not in {1, self._m}:
                 raise ValueError(f"{name} has {each.size} entries, rows has {self._m}")
         self._counters = words
-        # Words drawn by every row while all rows drew alike; None since they differ, and then
-        # `_used` counts them row by row.
-        self._level: int | None = 0
-        self._used = np.zeros(self._m, np.int64)
-        # The last block of four words of each row, and its number; -1 before the first.
-        self._buffer: Words = np.empty((4, self._m), np.uint64)
-        self._block = np.full(self._m, -1, np.int64)
+        self._words = RowWords(self._m, words, self._key)
         # The upper half of a word, where a 32-bit draw has taken the lower one.
         self._kept = np.zeros(self._m, np.bool_)
         self._half = np.zeros(self._m, np.uint64)
@@ -114,34 +107,36 @@ class RowStreams:
 
     def random(self, size: Size = None) -> Floats:
         """Draw doubles uniform on [0, 1), one word each."""
-        return self._fill(size, np.float64, self._double)
+        return self._map(size, _double)
 
     def uniform(
         self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, size: Size = None
     ) -> Floats:
         """Draw doubles uniform on [low, high); the bounds may be of shape (M,)."""
         low, high = self._parameters("uniform", low, high)
-        return self._fill(size, np.float64, lambda: low + (high - low) * self._double())
+        return self._map(size, lambda words: low + (high - low) * _double(words))
 
     def standard_normal(self, size: Size = None) -> Floats:
         """Draw from the normal distribution of mean 0 and deviation 1."""
-        return self._fill(size, np.float64, lambda: self._ziggurat("standard_normal"))
+        return self._map(size, self._ziggurat("standard_normal"))
 
     def normal(
         self, loc: npt.ArrayLike = 0.0, scale: npt.ArrayLike = 1.0, size: Size = None
     ) -> Floats:
         """Draw normal deviates; mean and deviation may be of shape (M,)."""
         loc, scale = self._parameters("normal", loc, scale)
-        return self._fill(size, np.float64, lambda: loc + scale * self._ziggurat("standard_normal"))
+        draw = self._ziggurat("standard_normal")
+        return self._map(size, lambda words: loc + scale * draw(words))
 
     def standard_exponential(self, size: Size = None) -> Floats:
         """Draw from the exponential distribution of mean 1."""
-        return self._fill(size, np.float64, lambda: self._ziggurat("standard_exponential"))
+        return self._map(size, self._ziggurat("standard_exponential"))
 
     def exponential(self, scale: npt.ArrayLike = 1.0, size: Size = None) -> Floats:
         """Draw exponential deviates; the mean may be of shape (M,)."""
         (scale,) = self._parameters("exponential", scale)
-        return self._fill(size, np.float64, lambda: scale * self._ziggurat("standard_exponential"))
+        draw = self._ziggurat("standard_exponential")
+        return self._map(size, lambda words: scale * draw(words))
 
     def integers(
         self,
@@ -165,7 +160,14 @@ class RowStreams:
         least, most = _word(low), _word(high)
         span = most - least if endpoint else most - least - np.uint64(1)
         span = np.broadcast_to(span, (self._m,))
-        return self._fill(size, np.int64, lambda: (least + self._bounded(span)).view(np.int64))
+        result, shape = self._result(size, np.int64)
+        done = self._pairs(result, least, span)
+        short = bool((span <= _LOW).all())
+        for entry in range(done, result.shape[1]):
+            left = result.shape[1] - entry
+            self._words.ahead = (left + 1) // 2 if short else left
+            result[:, entry] = (least + self._bounded(span)).view(np.int64)
+        return result.reshape(shape)
 
     def choice(
         self,
@@ -192,15 +194,23 @@ class RowStreams:
             index = steps.searchsorted(self.random(size), side="right").astype(np.int64)
         return items[index] if items.ndim else index
 
-    def _fill(self, size: Size, dtype: type, draw: Callable[[], Any]) -> npt.NDArray[Any]:
-        """Draw once per row and entry of `size`; rows are independent, entries in order."""
-        if size is None:
-            return np.asarray(draw(), dtype)
-        shape = size if isinstance(size, tuple) else (operator.index(size),)
-        result: npt.NDArray[Any] = np.empty((self._m, int(np.prod(shape, dtype=np.int64))), dtype)
-        for entry in range(result.shape[1]):
-            result[:, entry] = draw()
-        return result.reshape(self._m, *shape)
+    def _result(self, size: Size, dtype: type) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+        """Make an array of shape (M, entries of each row), and name the shape asked for."""
+        given = () if size is None else size
+        shape = given if isinstance(given, tuple) else (operator.index(given),)
+        entries = int(np.prod(shape, dtype=np.int64))
+        return np.empty((self._m, entries), dtype), (self._m, *shape)
+
+    def _map(self, size: Size, draw: Callable[[Words], npt.NDArray[Any]]) -> Floats:
+        """Turn a word of each row into each entry; `draw` maps shape (words, M) to the same."""
+        result, shape = self._result(size, np.float64)
+        done = 0
+        while left := result.shape[1] - done:
+            self._words.ahead = left
+            values = draw(self._words.take(left))
+            result[:, done : done + len(values)] = values.T
+            done += len(values)
+        return result.reshape(shape)
 
     def _parameters(self, method: str, *values: npt.ArrayLike) -> list[Floats]:
         self._validate(method, *values)
@@ -216,58 +226,11 @@ class RowStreams:
                 )
         getattr(_scratch(), method)(*values, **keywords)
 
-    def _double(self) -> Floats:
-        return (self._next64() >> np.uint64(11)).astype(np.float64) * _UNIT
-
-    def _next64(self, where: Positions | None = None) -> Words:
-        """Draw the next word of all rows, or of the rows at `where` (unique). Do not modify it."""
-        if where is None and self._level is not None:
-            block, lane = divmod(self._level, 4)
-            if lane == 0:
-                self._buffer = self._words(None, np.array([block], np.uint64))
-            self._level += 1
-            words: Words = self._buffer[lane]
-            return words
-        self._part()
-        positions = np.arange(self._m) if where is None else where
-        used = self._used[positions]
-        number = used >> 2
-        stale = np.flatnonzero(self._block[positions] != number)
-        if stale.size:
-            rows, numbers = positions[stale], number[stale]
-            self._buffer[:, rows] = self._words(rows, numbers.astype(np.uint64))
-            self._block[rows] = numbers
-        self._used[positions] = used + 1
-        drawn: Words = self._buffer[used & 3, positions]
-        return drawn
-
-    def _part(self) -> None:
-        """Count words row by row from now on."""
-        if self._level is not None:
-            self._used[:] = self._level
-            self._block[:] = (self._level - 1) // 4
-            self._level = None
-
-    def _words(self, where: Positions | None, number: Words) -> Words:
-        """Compute one block of four words for each row; blocks count from 0."""
-        size = self._m if where is None else where.size
-        counter = [number + np.uint64(1)]  # NumPy increments before it encrypts
-        counter.extend(
-            each if where is None or each.size == 1 else each[where] for each in self._counters
-        )
-        words = np.empty((4, size), np.uint64)
-        for begin in range(0, size, _BLOCK):
-            part = slice(begin, begin + _BLOCK)
-            block = [each if each.size == 1 else each[part] for each in counter]
-            for out, word in zip(words, philox(block, self._key), strict=True):
-                out[part] = word
-        return words
-
     def _next32(self, where: Positions | None = None) -> Words:
         """Draw the next half word, low halves first, as NumPy's next_uint32 buffers them."""
         kept = self._kept.copy() if where is None else self._kept[where]
         if not kept.any():
-            words = self._next64(where)
+            words = self._words.take_at(where)
             rows = slice(None) if where is None else where
             self._half[rows] = words >> _SHIFT
             self._kept[rows] = True
@@ -293,6 +256,27 @@ class RowStreams:
                 result[rows] = draw(rows, span[rows])
         return result
 
+    def _pairs(self, result: npt.NDArray[np.int64], least: Words, span: Words) -> int:
+        """Draw 32-bit entries by whole words, up to the first rejection; returns how many."""
+        if not ((span > 0) & (span <= _LOW)).all() or self._kept.any():
+            return 0
+        count = span + np.uint64(1)
+        limit = (_LOW - span) % count
+        done = 0
+        while pairs := (result.shape[1] - done) // 2:
+            self._words.ahead = pairs
+            words = self._words.take(pairs)
+            halves = np.stack([words & _LOW, words >> _SHIFT], axis=1).reshape(-1, self._m)
+            halves *= count
+            if ((halves & _LOW) < limit).any():
+                self._words.back(len(words))
+                break
+            halves >>= _SHIFT
+            halves += least
+            result[:, done : done + len(halves)] = halves.view(np.int64).T
+            done += len(halves)
+        return done
+
     def _lemire32(self, where: Positions | None, span: Words) -> Words:
         count = span + np.uint64(1)
         limit = (_LOW - span) % count
@@ -306,28 +290,35 @@ class RowStreams:
 
     def _lemire64(self, where: Positions, span: Words) -> Words:
         count = span + np.uint64(1)
-        words = self._next64(where)
+        words = self._words.take_at(where)
         high, low = multiply(words, count)
         whole = count == 0  # a span of all 64 bits takes the word as it is
         limit = (~span) % np.where(whole, np.uint64(1), count)
         retry = np.flatnonzero((low < limit) & ~whole)
         while retry.size:
-            high[retry], low[retry] = multiply(self._next64(where[retry]), count[retry])
+            high[retry], low[retry] = multiply(self._words.take_at(where[retry]), count[retry])
             retry = retry[low[retry] < limit[retry]]
         return np.where(whole, words, high)
 
-    def _ziggurat(self, method: str) -> Floats:
-        """Draw by NumPy's ziggurat: rows in its core on columns, the few others by NumPy."""
+    def _ziggurat(self, method: str) -> Callable[[Words], Floats]:
+        """Draw by NumPy's ziggurat: rows in its core on columns, the others by NumPy."""
         layers = layers_of(method)
-        words = self._next64()
-        layer, mantissa, sign = layers.split(words)
-        result: Floats = mantissa * layers.widths[layer] * sign
-        outside = np.flatnonzero(mantissa >= layers.limits[layer])
-        if outside.size:
-            self._part()
-            self._used[outside] -= 1
-            result[outside] = [self._alone(row, method, (), {}) for row in outside.tolist()]
-        return result
+
+        def draw(words: Words) -> Floats:
+            layer, mantissa, sign = layers.split(words)
+            values: Floats = mantissa * layers.widths[layer] * sign
+            outside = mantissa >= layers.limits[layer]
+            rows = np.flatnonzero(outside.any(axis=0))
+            if rows.size:
+                # From a row's first word outside the core on, the rest of its entries.
+                firsts = outside[:, rows].argmax(axis=0)
+                self._words.part()[rows] -= len(words) - firsts
+                for row, first in zip(rows.tolist(), firsts.tolist(), strict=True):
+                    size = len(words) - first
+                    values[first:, row] = self._alone(row, method, (), {"size": size})
+            return values
+
+        return draw
 
     def _per_row(
         self, method: str, args: tuple[Any, ...], keywords: dict[str, Any]
@@ -335,7 +326,7 @@ class RowStreams:
         """Call a method of NumPy's generator on each row's stream, and stack the results."""
         if keywords.get("out") is not None:
             raise TypeError(f"{method}: 'out' is not supported, the result is a new array")
-        self._part()
+        self._words.part()
         drawn = [self._alone(row, method, args, keywords) for row in range(self._m)]
         if drawn and isinstance(drawn[0], bytes):
             return np.array(drawn, object)
@@ -345,7 +336,8 @@ class RowStreams:
         """Continue one row's stream in a NumPy generator, and take its state back."""
         generator = _scratch()
         philox = generator.bit_generator
-        number, skip = divmod(int(self._used[row]), 4)
+        used = self._words.part()
+        number, skip = divmod(int(used[row]), 4)
         words = [int(each[row if each.size > 1 else 0]) for each in self._counters]
         philox.state = {
             "bit_generator": "Philox",
@@ -362,7 +354,7 @@ class RowStreams:
         drawn = getattr(generator, method)(*args, **keywords)
         state: Any = philox.state
         blocks, unread = int(state["state"]["counter"][0]), 4 - state["buffer_pos"]
-        self._used[row] = 4 * blocks - unread
+        used[row] = 4 * blocks - unread
         self._kept[row], self._half[row] = state["has_uint32"], state["uinteger"]
         return drawn
 
@@ -380,3 +372,7 @@ def _scratch() -> np.random.Generator:
         _LOCAL.generator = np.random.Generator(np.random.Philox(0))
     generator: np.random.Generator = _LOCAL.generator
     return generator
+
+
+def _double(words: Words) -> Floats:
+    return (words >> np.uint64(11)).astype(np.float64) * _UNIT

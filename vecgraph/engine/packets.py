@@ -1,0 +1,139 @@
+"""Sends of many runs: numbered within each run, grouped by the node that they go to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vecgraph.columns import concat
+from vecgraph.engine.single import logger
+from vecgraph.engine.tables import Tables
+from vecgraph.engine.tasks import Due, Executed, Queue
+from vecgraph.nodes.outcome import Packets
+from vecgraph.positions import compose
+from vecgraph.typing import Mask
+
+__all__ = ["queues", "some"]
+
+
+def queues(
+    tables: Tables, state: State, ordered: Sequence[Executed], gone: Mask | None
+) -> list[Due]:
+    """Return one task a node that packets go to, numbered within each run."""
+    blocks = _blocks(ordered, gone)
+    if not blocks:
+        return []
+    where = np.concatenate([block.where for block in blocks])
+    index = _numbered(where)
+    due: dict[str, list[tuple[Packets, np.ndarray]]] = {}
+    begin = 0
+    for block in blocks:
+        end = begin + len(block.where)
+        for name, part, at in _by_target(block):
+            due.setdefault(name, []).append((part, index[begin:end][at]))
+        begin = end
+    return [
+        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
+    ]
+
+
+def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
+    """Return all packets in write order: by task, those of packets by their index."""
+    blocks, pushed, keys = [], [], []
+    for executed in ordered:
+        for packets in executed.outcome.packets:
+            placed = Packets(
+                compose(executed.due.where, packets.where), packets.nodes, packets.payload
+            )
+            if executed.due.queue is None:
+                blocks.append(_kept(placed, gone))
+            else:
+                pushed.append(placed)
+                keys.append(executed.due.queue.index[packets.where])
+    if pushed:
+        blocks += _interleaved(pushed, keys, gone)
+    return [block for block in blocks if len(block.where)]
+
+
+def _interleaved(
+    pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None
+) -> list[Packets]:
+    if len(pushed) == 1:
+        return [_kept(pushed[0], gone)]
+    where = np.concatenate([p.where for p in pushed])
+    nodes = [name for p in pushed for name in p.names()]
+    payload = [value for p in pushed for value in p.objects()]
+    order = np.argsort(np.concatenate(keys), kind="stable").tolist()
+    merged = Packets(where[order], [nodes[i] for i in order], [payload[i] for i in order])
+    return [_kept(merged, gone)]
+
+
+def _kept(packets: Packets, gone: Mask | None) -> Packets:
+    return packets if gone is None else some(packets, np.flatnonzero(~gone[packets.where]))
+
+
+def some(packets: Packets, at: np.ndarray) -> Packets:
+    nodes, payload = packets.nodes, packets.payload
+    if not isinstance(nodes, str):
+        nodes = [nodes[i] for i in at.tolist()]
+    if isinstance(payload, list):
+        payload = [payload[i] for i in at.tolist()]
+    else:
+        payload = {name: column.take(at) for name, column in payload.items()}
+    return Packets(packets.where[at], nodes, payload)
+
+
+def _numbered(where: np.ndarray) -> np.ndarray:
+    """Return each packet's index among those of its run; `where` may be in any order."""
+    order = np.argsort(where, kind="stable")
+    ranked = where[order]
+    first = np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1]
+    length = np.diff(np.r_[first, len(ranked)])
+    index = np.empty(len(where), np.int64)
+    index[order] = np.arange(len(where)) - np.repeat(first, length)
+    return index
+
+
+def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
+    if isinstance(block.nodes, str):
+        return [(block.nodes, block, slice(None))]
+    targets: dict[str, list[int]] = {}
+    for i, name in enumerate(block.nodes):
+        targets.setdefault(name, []).append(i)
+    parts = []
+    for name, at in targets.items():
+        some = some(block, np.array(at, np.intp))
+        parts.append((name, Packets(some.where, name, some.payload), np.array(at, np.intp)))
+    return parts
+
+
+def _known_target(tables: Tables, name: str) -> bool:
+    if name in tables.goals:
+        return True
+    logger.warning("Ignoring unknown node name %s in pending sends", name)
+    return False
+
+
+def _queue(tables: Tables, name: str, parts: list[tuple[Packets, np.ndarray]]) -> Due:
+    """Return the task of one node: its packets sorted by run, then by index."""
+    if len(parts) == 1:
+        packets, index = parts[0]
+    else:
+        index = np.concatenate([i for _, i in parts])
+        packets = _together([p for p, _ in parts], name)
+    where = packets.where
+    if len(where) > 1 and (where[1:] < where[:-1]).any():
+        order = np.argsort(where, kind="stable")
+        packets, index = some(packets, order), index[order]
+    return Due(tables.nodes[name], packets.where, Queue(index, packets))
+
+
+def _together(parts: list[Packets], name: str) -> Packets:
+    where = np.concatenate([p.where for p in parts])
+    payloads = [p.payload for p in parts]
+    tables = [payload for payload in payloads if isinstance(payload, dict)]
+    if len(tables) == len(payloads) and all(t.keys() == tables[0].keys() for t in tables):
+        return Packets(where, name, {k: concat([t[k] for t in tables]) for k in tables[0]})
+    return Packets(where, name, [value for p in parts for value in p.objects()])

@@ -1,0 +1,100 @@
+"""The rows that a task serves: who they are, computed when somebody asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vecgraph.channels.base import Failure
+from vecgraph.engine.read import Clock
+from vecgraph.engine.scope import Place, Scope
+from vecgraph.engine.tables import Tables
+from vecgraph.engine.tasks import Due
+from vecgraph.state import State
+from vecgraph.typing import Rows, Where
+
+__all__ = ["LaneSite", "Site"]
+
+
+class Site(Place):
+    """The rows of one task, and the scope that its functions see.
+
+    Attributes
+    ----------
+    rows, steps : int64 ndarray of shape (M,)
+    pushes : int64 ndarray of shape (M,), or None
+    scope : Scope
+    tables : Tables
+    """
+
+    __slots__ = ("scope", "tables")
+
+    def __init__(
+        self, tables: Tables, scope: Scope, rows: Any, steps: Any, pushes: Any = None
+    ) -> None:
+        super().__init__(rows, steps, pushes)
+        self.tables = tables
+        self.scope = scope
+
+    def take(self, where: Where) -> Site:
+        """Return the site of some of its rows."""
+        return self if where is None else _Part(self, where)
+
+    def note(self, node: str, failures: list[Failure]) -> None:
+        """Add to each exception which task it came from; one shared by rows gets one note."""
+        noted: set[int] = set()
+        for position, error in failures:
+            if id(error) not in noted:
+                noted.add(id(error))
+                self.scope.enter(node, self)
+                self.scope.note(error, position)
+
+
+class LaneSite(Site):
+    """The rows of a task of a lane."""
+
+    __slots__ = ("_clock", "_ids", "_state", "_where")
+
+    def __init__(
+        self, tables: Tables, scope: Scope, state: State, due: Due, clock: Clock, ids: Rows
+    ) -> None:
+        self.tables = tables
+        self.scope = scope
+        self.pushes = None if due.queue is None else due.queue.index
+        self._where = due.where
+        self._state = state
+        self._clock = clock
+        self._ids = ids
+
+    @property
+    def rows(self) -> Any:  # type: ignore[override]
+        """Number of each row's run."""
+        rows = self._state.rows
+        return self._ids[rows if self._where is None else rows[self._where]]
+
+    @property
+    def steps(self) -> Any:  # type: ignore[override]
+        """Superstep of each row's run."""
+        return self._clock.steps(self._where)
+
+
+class _Part(Site):
+    """Some rows of a site."""
+
+    __slots__ = ("_site", "_where")
+
+    def __init__(self, site: Site, where: Any) -> None:
+        self.tables = site.tables
+        self.scope = site.scope
+        self.pushes = None if site.pushes is None else site.pushes[where]
+        self._site = site
+        self._where = where
+
+    @property
+    def rows(self) -> Any:  # type: ignore[override]
+        """Number of each row's run."""
+        return self._site.rows[self._where]
+
+    @property
+    def steps(self) -> Any:  # type: ignore[override]
+        """Superstep of each row's run."""
+        return self._site.steps[self._where]

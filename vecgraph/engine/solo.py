@@ -1,0 +1,212 @@
+"""A superstep in which every run is at one node: no writes meet, so nothing needs ordering.
+
+Where the tasks of a superstep share no row, each may be applied as soon as it has run: no
+other task reads or writes its rows. For a vector node with steady channels most of the
+general path is then known to do nothing, and is skipped: there is one write a channel, the
+routers' view of the state is the state to come, and no barrier, deferred node or packet
+takes part. Whatever does not fit (an exception, `Updates`, `Sends`, a returned list) goes
+the general way, from where it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vecgraph.channels.base import Write
+from vecgraph.columns import Column
+from vecgraph.constants import END
+from vecgraph.engine.control import Control
+from vecgraph.engine.scope import Scope
+from vecgraph.engine.site import Site
+from vecgraph.engine.tables import Tables
+from vecgraph.nodes.outcome import Outcome
+from vecgraph.nodes.vector import labels_of, normalise, says_more
+from vecgraph.nodes.writer import StateWriter
+from vecgraph.positions import compose
+from vecgraph.program import Branch, NodeSpec
+from vecgraph.state import Batch, State
+from vecgraph.typing import Where
+
+__all__ = ["Moved", "Solo", "Unfinished"]
+
+Moved = list[tuple[str, Where]]
+"""Nodes that rows go to next, with their positions in the State."""
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """A task that must go the general way; the State is as before.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        In the task's positions.
+    routed : bool
+        Its edges and routers have run.
+    """
+
+    outcome: Outcome
+    routed: bool = False
+
+
+class Solo:
+    """A vector node whose supersteps may be short.
+
+    Attributes
+    ----------
+    spec : NodeSpec
+    targets : tuple of str
+        Nodes of its static edges.
+    """
+
+    def __init__(self, tables: Tables, control: Control, spec: NodeSpec) -> None:
+        self._tables = tables
+        self.spec = spec
+        self._fn: Any = spec.action and spec.action.fn
+        self._inject = spec.action.inject if spec.action else {}
+        self.targets = tuple(control.target[channel] for channel in spec.targets)
+        assert isinstance(spec.writer, StateWriter)
+        self._keys = frozenset(spec.writer.keys)
+
+    @classmethod
+    def of(cls, tables: Tables, control: Control, spec: NodeSpec) -> Solo | None:
+        """Return the short form of a node, None if it has none."""
+        action = spec.action
+        if action is None or action.tier != "vector" or not isinstance(spec.writer, StateWriter):
+            return None
+        if action.options or spec.joins or spec.name in control.consumed or control.finishing:
+            return None
+        if control.unsteady or not tables.steady_outputs or isinstance(spec.reads, str):
+            return None
+        reads = [*spec.reads, *(n for b in spec.branches for n in b.reads)]
+        if any(name not in tables.channels for name in reads):
+            return None
+        routers = spec.branches
+        if len(routers) > 1 or any(b.action.tier != "vector" for b in routers):
+            return None
+        if any(isinstance(b.reads, str) for b in routers):
+            return None
+        return cls(tables, control, spec)
+
+    def run(
+        self, state: State, where: Where, m: int, site: Site, scope: Scope
+    ) -> tuple[Moved, bool] | Unfinished:
+        """Run the node on the M rows at `where`, apply its writes, and route.
+
+        Returns
+        -------
+        list of (str, Where), bool
+            Where the rows go, and whether an output was written; the State holds the writes.
+        Unfinished
+            It does not fit.
+        """
+        spec = self.spec
+        scope.enter(spec.name, site, vectorised=True)
+        batch = Batch(m, site, spec.reads, lambda name: self._read(state, name, where))
+        try:
+            returned = self._fn(batch, **(scope.arguments(self._inject) if self._inject else {}))
+        except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+            return Unfinished(_failed(m, error))
+        batch.close()
+        news = self._news(returned, m)
+        if news is None:
+            return Unfinished(self._general(returned, m))
+        cells = self._folded(state, where, news)
+        if cells is None:
+            return Unfinished(_writes(news, m))
+        moved: Moved = [(target, where) for target in self.targets]
+        for branch in spec.branches:
+            chosen = self._choose(branch, state, where, m, site, cells)
+            if isinstance(chosen, Outcome):
+                return self._routed(news, chosen, m)
+            moved += [(end, compose(where, at)) for end, at in chosen if end != END]
+        for name, column in cells.items():
+            state.put(name, where, column)
+        return moved, not self._tables.outputs.isdisjoint(cells)
+
+    def _routed(self, news: dict[str, Column], chosen: Outcome, m: int) -> Unfinished:
+        outcome = _writes(news, m)
+        for channel in self.spec.targets:
+            outcome.signal(channel, None)
+        outcome.merge(chosen)
+        return Unfinished(outcome, routed=True)
+
+    def _read(self, state: State, name: str, where: Where) -> Column | None:
+        channel = self._tables.channels[name]
+        column = state.gather(name, where)
+        return column if channel.plain else channel.read_columns(column)
+
+    def _news(self, returned: Any, m: int) -> dict[str, Column] | None:
+        """Return what was returned as full columns, None if it is anything else."""
+        if type(returned) is not dict:
+            return None
+        news = {}
+        for name, value in returned.items():
+            if type(value) is not np.ndarray or name not in self._keys or value.shape[:1] != (m,):
+                return None
+            news[name] = Column.of_array(value)
+        return news
+
+    def _general(self, returned: Any, m: int) -> Outcome:
+        assert isinstance(self.spec.writer, StateWriter)
+        try:
+            return normalise(self.spec.name, returned, m, self.spec.writer.keys, self._tables.goals)
+        except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+            return _failed(m, error)
+
+    def _folded(
+        self, state: State, where: Where, news: dict[str, Column]
+    ) -> dict[str, Column] | None:
+        """Return the new cells of the rows, None if a write breaks a rule."""
+        cells = {}
+        for name, column in news.items():
+            channel = self._tables.channels[name]
+            if channel.replaces:
+                cells[name] = column
+                continue
+            base = state.gather(name, where)
+            folded = channel.fold_columns(base, [Write(None, column)])
+            if folded.failures or folded.where is not None:
+                return None
+            cells[name] = folded.cells
+        return cells
+
+    def _choose(
+        self,
+        branch: Branch,
+        state: State,
+        where: Where,
+        m: int,
+        site: Site,
+        cells: dict[str, Column],
+    ) -> Moved | Outcome:
+        """Return where the router sends each row, or an Outcome if it says more than that."""
+
+        def read(name: str) -> Column | None:
+            if name not in cells:
+                return self._read(state, name, where)
+            channel = self._tables.channels[name]
+            return cells[name] if channel.plain else channel.read_columns(cells[name])
+
+        action, goals = branch.action, self._tables.goals
+        assert action.fn is not None
+        batch = Batch(m, site, branch.reads, read)
+        try:
+            extra = site.scope.arguments(action.inject) if action.inject else {}
+            returned = action.fn(batch, **extra)
+            if says_more(returned):
+                return normalise(self.spec.name, returned, m, (), goals)
+            return labels_of(action.name, returned, m, branch.ends, goals)
+        except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+            return _failed(m, error)
+
+
+def _writes(news: dict[str, Column], m: int) -> Outcome:
+    return Outcome(m, [(name, Write(None, column)) for name, column in news.items()])
+
+
+def _failed(m: int, error: BaseException) -> Outcome:
+    return Outcome(m, failures=[(i, error) for i in range(m)])
