@@ -210,6 +210,43 @@ class Column:
             return MISSING
         return _pylist(self.values[position : position + 1])[0]
 
+    def fitted(self, arrow_type: pa.DataType | None, shape: Any, dtype: Any) -> Column:
+        """Return the column in the form that its schema declares, if that loses nothing.
+
+        Parameters
+        ----------
+        arrow_type : pyarrow DataType or None
+        shape : tuple of int, or None
+            Of one row's tensor, whose elements have `dtype`.
+
+        Returns
+        -------
+        Column
+            Objects stay objects where a value is not of the declared form.
+        """
+        values = self.values
+        if isinstance(values, pa.Array) or (values.dtype != _OBJECT and arrow_type is None):
+            return self
+        if arrow_type is not None:
+            return self._as_arrow(arrow_type)
+        cells = values.tolist()
+        if self.present is not None:
+            return self
+        if all(type(c) is np.ndarray and c.shape == shape and c.dtype == dtype for c in cells):
+            return Column(np.stack(cells) if cells else np.zeros((0, *shape), dtype))
+        return self
+
+    def _as_arrow(self, arrow_type: pa.DataType) -> Column:
+        cells = [None if cell is MISSING else cell for cell in self.tolist()]
+        try:
+            array = pa.array(cells, type=arrow_type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return self
+        back = _pylist(array)
+        if list(map(type, back)) != list(map(type, cells)) or back != cells:
+            return self
+        return Column(array, self.present)
+
     def as_objects(self) -> Column:
         """Return the column as an array of Python objects."""
         return Column(_as_objects(self.values), self.present)

@@ -33,7 +33,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from vecgraph.types import Command, Interrupt
 
@@ -457,22 +457,22 @@ class VectorNodeError(BatchError, InvalidUpdateError):
         return error
 
     @classmethod
-    def unknown_channel(cls, node: str, channel: str, known: Sequence[str]) -> VectorNodeError:
+    def unknown_channel(cls, node: str, channel: str, known: Collection[str]) -> VectorNodeError:
         """Build the error of a returned name that is no channel of the graph."""
         error = cls(
             f"Vector node '{node}' returned the unknown channel '{channel}'; "
-            f"the graph has {first_few(known)}.\n"
+            f"the graph has {first_few(list(known))}.\n"
             "Hint: add the key to the state schema, or leave it out."
         )
         error.node, error.channel = node, channel
         return error
 
     @classmethod
-    def unknown_label(cls, node: str, label: Any, known: Sequence[Any]) -> VectorNodeError:
+    def unknown_label(cls, node: str, label: Any, known: Collection[Any]) -> VectorNodeError:
         """Build the error of a router's label or code that is not in its path map."""
         error = cls(
             f"Router '{node}' returned {label!r}, which its path map lacks; "
-            f"it has {first_few(known)}.\n"
+            f"it has {first_few(list(known))}.\n"
             "Hint: add the label to the path map, or return one that is there."
         )
         error.node, error.value = node, label

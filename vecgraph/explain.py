@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vecgraph.columns import Column
 from vecgraph.constants import MISSING
-from vecgraph.engine.batch import Engine
+
+if TYPE_CHECKING:
+    from vecgraph.columns import Column
+    from vecgraph.engine.batch import Engine
 
 __all__ = ["Explanation", "explain"]
 
@@ -55,9 +57,7 @@ def explain(engine: Engine) -> Explanation:
 
 
 def _node(node: Any) -> dict[str, Any]:
-    routers = [
-        {"name": b.name, "tier": b.action.tier, "why": b.action.why} for b in node.branches
-    ]
+    routers = [{"name": b.name, "tier": b.action.tier, "why": b.action.why} for b in node.branches]
     return {
         "name": node.name,
         "tier": node.action.tier,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from vecgraph.channels.base import Channel
 from vecgraph.columns import Column, objects
 from vecgraph.constants import MISSING
 from vecgraph.errors import BatchInputError
 from vecgraph.state import Inputs
-from vecgraph.typing import Rows
+
+if TYPE_CHECKING:
+    from vecgraph.channels.base import Channel
+    from vecgraph.typing import Rows
 
 __all__ = ["ids_of", "inputs_of", "is_columnar"]
 
@@ -26,7 +28,7 @@ def is_columnar(inputs: Any) -> bool:
 
 
 def _is_frame(value: Any) -> bool:
-    return hasattr(value, "columns") and hasattr(value, "__dataframe__") or hasattr(
+    return (hasattr(value, "columns") and hasattr(value, "__dataframe__")) or hasattr(
         value, "__arrow_c_stream__"
     )
 
@@ -159,7 +161,7 @@ def _declared(name: str, column: Column, channel: Channel | None) -> Column:
             return Column(column.values.cast(wanted))
         return Column(pa.array(column.tolist(), type=wanted))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        found = column.values.type if column.kind == "arrow" else column.kind
+        found = getattr(column.values, "type", column.kind)
         raise BatchInputError.dtype(name, found, wanted) from error
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vecgraph.typing import Mask, Where
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vecgraph.typing import Mask, Where
 
 __all__ = ["compose", "count", "mask_of", "positions", "union", "without"]
 

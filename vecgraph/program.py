@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vecgraph.channels.base import Channel
 from vecgraph.constants import START
-from vecgraph.nodes.action import Action
-from vecgraph.nodes.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from vecgraph.channels.base import Channel
+    from vecgraph.nodes.action import Action
+    from vecgraph.nodes.writer import Writer
 
 __all__ = ["Branch", "NodeSpec", "Program"]
 

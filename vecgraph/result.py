@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from vecgraph.constants import MISSING
 from vecgraph.engine.records import STATUSES, Results, RowError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 __all__ = ["BatchResult"]
@@ -108,9 +109,7 @@ class BatchResult:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError(
-                "to_pandas() needs pandas: pip install 'vecgraph[pandas]'"
-            ) from error
+            raise ImportError("to_pandas() needs pandas: pip install 'vecgraph[pandas]'") from error
         frame = {name: _series(column) for name, column in self._results.columns.items()}
         return pd.DataFrame(frame)
 
@@ -130,7 +129,7 @@ class BatchResult:
         return self
 
 
-def arrow_of(column: Column) -> tuple[pa.Array, dict[str, str] | None]:
+def arrow_of(column: Column) -> tuple[pa.Array[Any], dict[str, str] | None]:
     """Return a column as an Arrow array, with metadata if its values had to become text."""
     values = column.values
     if isinstance(values, pa.Array):
@@ -148,7 +147,7 @@ def arrow_of(column: Column) -> tuple[pa.Array, dict[str, str] | None]:
         return pa.array(text, pa.large_string()), {"vecgraph.codec": "repr"}
 
 
-def _tensor(values: npt.NDArray[Any], absent: Any) -> pa.Array:
+def _tensor(values: npt.NDArray[Any], absent: Any) -> pa.Array[Any]:
     flat = pa.array(values.reshape(-1))
     width = int(np.prod(values.shape[1:]))
     if absent is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from vecgraph.columns import Column, concat
 from vecgraph.constants import MISSING
-from vecgraph.typing import Mask, Rows, Values, Where
+
+if TYPE_CHECKING:
+    from vecgraph.typing import Mask, Rows, Values, Where
 
 __all__ = ["Batch", "Inputs", "State"]
 
@@ -151,7 +153,9 @@ class Inputs:
     def column(self, name: str) -> Column | None:
         """Return one channel's column; None if no row has it."""
         if self._objects is not None:
-            cells = [o.get(name, MISSING) if isinstance(o, dict) else MISSING for o in self._objects]
+            cells = [
+                o.get(name, MISSING) if isinstance(o, dict) else MISSING for o in self._objects
+            ]
             return None if all(c is MISSING for c in cells) else Column.of_cells(cells)
         return None if self._read is None else self._read(name)
 

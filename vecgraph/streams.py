@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecgraph.constants import MISSING
 from vecgraph.engine.scope import Place, Scope, Shared
 from vecgraph.engine.single import Run, Task, read
 from vecgraph.engine.tables import Tables, names_of
-from vecgraph.nodes.writer import Pairs
-from vecgraph.program import Reads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vecgraph.nodes.writer import Pairs
+    from vecgraph.program import Reads
 
 __all__ = ["MODES", "Chunks"]
 
@@ -62,7 +65,7 @@ class Chunks:
             return
         for task in tasks:
             if not task.spec.hidden:
-                payload = {
+                payload: dict[str, Any] = {
                     "id": self._id(run, task),
                     "name": task.spec.name,
                     "input": task.input,
@@ -80,7 +83,7 @@ class Chunks:
         if "updates" in self._modes:
             self.put("updates", {task.spec.name: update_of(pairs, self._keys)})
         if self._wants_tasks:
-            payload = {
+            payload: dict[str, Any] = {
                 "id": self._id(run, task),
                 "name": task.spec.name,
                 "error": None,

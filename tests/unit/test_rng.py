@@ -126,6 +126,60 @@ def test_blocks_of_rows_do_not_show(monkeypatch) -> None:
     assert row_generator(5, 49, 3, "n", task=1).random(6).tolist() == whole[49].tolist()
 
 
+MIXED = {
+    "random": (),
+    "standard_normal": (),
+    "uniform": (-1.0, 2.0),
+    "integers": (0, 6),
+    "exponential": (3.0,),
+    "poisson": (4.0,),
+}
+
+
+@pytest.mark.parametrize("ahead", [_words._AHEAD, 50])
+@pytest.mark.parametrize("first", ["random", "standard_normal"])
+def test_large_and_odd_sizes_continue_the_streams(monkeypatch, first, ahead) -> None:
+    """Sizes longer than what is computed at once, each from another place in the block of 4."""
+    monkeypatch.setattr(_words, "_AHEAD", ahead)
+    rows = [4, 0, 2**40]
+    streams = RowStreams(3, rows, 2, "n")
+    own = [row_generator(3, row, 2, "n") for row in rows]
+    sizes = [11_003, 1, (5, 7), 3, 0, 129, None, 12_001, 2, 17]
+    for size in sizes:
+        for method, arguments in {first: (), **MIXED}.items():
+            got = getattr(streams, method)(*arguments, size=size)
+            assert_equal_rows(got, [getattr(each, method)(*arguments, size=size) for each in own])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@given(sizes=st.lists(st.sampled_from([None, 1, 3, 5, 7, 21, 90]), min_size=2, max_size=8))
+def test_alike_rows_stay_at_their_place_in_the_block(sizes, wide) -> None:
+    """No draw that tells rows apart: the buffer is read across calls of any size."""
+    streams = RowStreams(3, ROWS, 2, "n")
+    own = [row_generator(3, row, 2, "n") for row in ROWS.tolist()]
+    for at, size in enumerate(sizes):
+        if wide and at % 2:
+            got = streams.integers(0, 2**32, size=size)
+            expected = [each.integers(0, 2**32, size=size) for each in own]
+        else:
+            got, expected = streams.random(size), [each.random(size) for each in own]
+        assert_equal_rows(got, expected)
+
+
+def test_a_long_draw_encrypts_in_few_passes(monkeypatch) -> None:
+    passes = []
+    philox = _words.philox
+
+    def counted(counter, key):
+        passes.append(counter.shape)
+        return philox(counter, key)
+
+    monkeypatch.setattr(_words, "philox", counted)
+    RowStreams(0, np.arange(100), 0, "n").random(700)
+    assert len(passes) < 10
+    assert sum(math.prod(shape[1:]) for shape in passes) == 100 * 700 / 4
+
+
 def test_streams_differ_by_each_coordinate() -> None:
     base = {"seed": 0, "row": 1, "step": 2, "node": "a", "task": 0}
     others = [{"seed": 1}, {"row": 2}, {"step": 3}, {"node": "b"}, {"task": 1}, {"seed": -1}]

@@ -174,6 +174,16 @@ class Channel:
         """Note that the run is about to end: no channel that triggers a node has changed."""
         return cell, False
 
+    def fit(self, column: Column) -> Column:
+        """Return cells in the form that the schema declares (an Arrow type, a tensor)."""
+        marks = self.__dict__
+        arrow_type, tensor = marks.get("arrow_type"), marks.get("tensor")
+        if arrow_type is None and tensor is None:
+            return column
+        if tensor is None:
+            return column.fitted(arrow_type, None, None)
+        return column.fitted(None, tensor.shape, tensor.dtype)
+
     def empty(self, n: int) -> Column:
         """Return the column of `n` runs that have not written: `initial` in each."""
         cell = self.initial()

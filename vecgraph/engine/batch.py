@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,13 +25,17 @@ from vecgraph.engine.records import (
     Superstep,
     TaskRecord,
 )
-from vecgraph.engine.scope import Shared
 from vecgraph.engine.single import Run, Task, TaskError
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import GraphRecursionError
-from vecgraph.program import Program
-from vecgraph.state import Inputs
-from vecgraph.typing import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from vecgraph.engine.scope import Shared
+    from vecgraph.program import Program
+    from vecgraph.state import Inputs
+    from vecgraph.typing import Rows
 
 __all__ = ["SMALL", "Engine"]
 
@@ -68,7 +71,9 @@ class Engine:
         if self.is_async:
             self.refused = "a function has only a coroutine form: runs go one by one on the loop"
         self.control = None if self.refused else Control(program)
-        self.small = small
+        # A function of columns is called with the rows that there are, even if they are few.
+        vector = any(action.tier == "vector" for action in _actions(program))
+        self.small = min(small, 2) if vector else small
         self.lane = lane
 
     def run(
@@ -150,9 +155,7 @@ class Engine:
                 run = Run(self.tables, numbers[at], shared.limit)
                 watcher = None if observer is None else _Recorder(observer)
                 try:
-                    output = await arun_one(
-                        self.tables, run, values[at], shared, gatherer, watcher
-                    )
+                    output = await arun_one(self.tables, run, values[at], shared, gatherer, watcher)
                 except Exception as error:  # noqa: BLE001 - a run's failure is a result
                     tally.fail(at, run, error)
                 else:
@@ -254,8 +257,11 @@ class _Recorder:
 
     def values(self, run: Run, written: Any) -> None:
         """Record the superstep."""
+        shown = [task for task in self._tasks if not task.spec.hidden]
+        if not shown:
+            return
         row, step = np.array([run.row]), np.array([run.step])
-        tasks = [TaskRecord(task.spec.name, row, step) for task in self._tasks]
+        tasks = [TaskRecord(task.spec.name, row, step) for task in shown]
         self._observer(Superstep(row, step, tasks, perf_counter() - self._begin))
 
 

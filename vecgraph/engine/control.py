@@ -9,8 +9,8 @@ compacted with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +22,14 @@ from vecgraph.channels import (
 )
 from vecgraph.columns import Column
 from vecgraph.constants import START, TASKS
-from vecgraph.engine.tasks import Due
-from vecgraph.program import Program
-from vecgraph.state import State
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vecgraph.engine.tasks import Due
+    from vecgraph.program import Program
+    from vecgraph.state import State
+    from vecgraph.typing import Where
 
 __all__ = ["Barrier", "Control", "refusal"]
 

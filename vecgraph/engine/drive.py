@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecgraph.config import current_task
 from vecgraph.engine.execute import caller
 from vecgraph.engine.gather import COLUMNAR, Gatherer, node_alone, router_alone
+from vecgraph.engine.retry import aretried, retried
 from vecgraph.engine.scope import Place, Scope, Shared
 from vecgraph.engine.single import (
     Run,
@@ -19,14 +19,18 @@ from vecgraph.engine.single import (
     read_fresh,
     supersteps,
 )
-from vecgraph.engine.tables import Tables
 from vecgraph.errors import ParentCommand
-from vecgraph.nodes.action import Action
 from vecgraph.nodes.coerce import no_sync_function
-from vecgraph.nodes.writer import Pairs
-from vecgraph.program import Branch, NodeSpec
 
-__all__ = ["arun_one", "astream_one", "run_one", "stream_one"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from vecgraph.engine.tables import Tables
+    from vecgraph.nodes.action import Action
+    from vecgraph.nodes.writer import Pairs
+    from vecgraph.program import Branch, NodeSpec
+
+__all__ = ["arun_alone", "arun_one", "astream_one", "run_alone", "run_one", "stream_one"]
 
 
 def run_one(
@@ -45,13 +49,38 @@ def run_one(
     token = current_task.set(scope)
     try:
         for tasks in supersteps(tables, run, input, watcher):
-            for task in tasks:
-                execute_task(tables, run, task, scope)
-                if watcher is not None:
-                    watcher.finished(run, task)
+            _execute_all(tables, run, tasks, scope, watcher)
     finally:
         current_task.reset(token)
     return run.output(tables)
+
+
+def _execute_all(
+    tables: Tables, run: Run, tasks: list[Task], scope: Scope, watcher: Watcher | None
+) -> None:
+    for task in tasks:
+        execute_task(tables, run, task, scope)
+        if watcher is not None:
+            watcher.finished(run, task)
+
+
+def run_alone(tables: Tables, input: Any, shared: Shared, row: int) -> Any:
+    """Run to the end; return the result, or raise what a node raised."""
+    try:
+        return run_one(tables, Run(tables, row, shared.limit), input, shared)
+    except TaskError as failed:
+        error = failed.error
+    raise error
+
+
+async def arun_alone(tables: Tables, input: Any, shared: Shared, row: int) -> Any:
+    """Run to the end on the event loop; return the result, or raise what a node raised."""
+    try:
+        run = Run(tables, row, shared.limit)
+        return await arun_one(tables, run, input, shared, Gatherer(tables, shared))
+    except TaskError as failed:
+        error = failed.error
+    raise error
 
 
 def stream_one(
@@ -93,7 +122,7 @@ def execute_task(tables: Tables, run: Run, task: Task, scope: Scope) -> None:
                 pairs = [*node_alone(tables, spec, task.input, scope)]
                 result = None
             else:
-                result = call_now(spec.action, result, scope)
+                result = _called(spec, spec.action, task.input, scope)
         pairs = _own_pairs(spec, result) if pairs is None else pairs + _edges(spec)
         for branch in spec.branches:
             value = _routed(tables, run, branch, pairs, result)
@@ -124,12 +153,18 @@ def _routed(tables: Tables, run: Run, branch: Branch, pairs: Pairs, result: Any)
     return value
 
 
+def _called(spec: NodeSpec, action: Action, value: Any, scope: Scope) -> Any:
+    if not spec.retry_policy:
+        return call_now(action, value, scope)
+    return retried(lambda given: call_now(action, given, scope), spec.retry_policy)(value)
+
+
 def call_now(action: Action, value: Any, scope: Scope) -> Any:
     """Call a scalar node or router, or a subgraph, for one run in this thread."""
     if action.tier == "subgraph":
-        child: Any = action.fn
+        child: Any = action.fn.nested  # type: ignore[union-attr]
         try:
-            return child.run_child(value, scope)
+            return child.run(value, scope)
         except ParentCommand as bubble:
             return child.from_parent(bubble.command)
     if action.fn is None:
@@ -198,7 +233,7 @@ async def _aexecute(
                 pairs = [*await gatherer.node(spec, task.input, scope)]
                 result = None
             else:
-                result = await _acall(spec.action, result, scope, gatherer)
+                result = await _acalled(spec, spec.action, task.input, scope, gatherer)
         pairs = _own_pairs(spec, result) if pairs is None else pairs + _edges(spec)
         for branch in spec.branches:
             value = _routed(tables, run, branch, pairs, result)
@@ -214,11 +249,19 @@ async def _aexecute(
     task.pairs = pairs
 
 
+async def _acalled(
+    spec: NodeSpec, action: Action, value: Any, scope: Scope, gatherer: Gatherer
+) -> Any:
+    if not spec.retry_policy:
+        return await _acall(action, value, scope, gatherer)
+    return await aretried(lambda: _acall(action, value, scope, gatherer), spec.retry_policy)
+
+
 async def _acall(action: Action, value: Any, scope: Scope, gatherer: Gatherer) -> Any:
     if action.tier == "subgraph":
-        child: Any = action.fn
+        child: Any = action.fn.nested  # type: ignore[union-attr]
         try:
-            return await child.arun_child(value, scope)
+            return await child.arun(value, scope)
         except ParentCommand as bubble:
             return child.from_parent(bubble.command)
     if action.afn is None:

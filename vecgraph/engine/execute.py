@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.columns import Column
 from vecgraph.constants import END
-from vecgraph.engine.scope import Scope
+from vecgraph.engine.retry import retried
 from vecgraph.engine.single import destinations, warn_unknown
-from vecgraph.engine.site import Site
-from vecgraph.engine.tables import Tables
 from vecgraph.errors import EmptyInputError, ParentCommand
-from vecgraph.nodes.action import Action
 from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_results
 from vecgraph.nodes.rowwise import call_rows
 from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter, branch_channel
 from vecgraph.positions import compose, positions
-from vecgraph.program import Branch, NodeSpec
-from vecgraph.state import Inputs
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.site import Site
+    from vecgraph.engine.tables import Tables
+    from vecgraph.nodes.action import Action
+    from vecgraph.program import Branch, NodeSpec
+    from vecgraph.state import Inputs
+    from vecgraph.typing import Where
 
 __all__ = ["run_node", "run_router"]
 
@@ -54,7 +58,9 @@ def _start(spec: NodeSpec, inputs: Inputs) -> Outcome:
     return outcome
 
 
-def caller(action: Action, mapper: Callable[[Any], Any] | None, scope: Scope) -> Callable[[Any], Any]:
+def caller(
+    action: Action, mapper: Callable[[Any], Any] | None, scope: Scope
+) -> Callable[[Any], Any]:
     """Return a function of one row's input that does all a call needs, and no more."""
     fn, inject = action.fn, action.inject
     assert fn is not None
@@ -70,7 +76,7 @@ def caller(action: Action, mapper: Callable[[Any], Any] | None, scope: Scope) ->
 def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     done: list[Any] = []
     site.scope.enter(spec.name, site, done)
-    call = caller(action, inputs.mapper, site.scope)
+    call = retried(caller(action, inputs.mapper, site.scope), spec.retry_policy)
     results, where, failures = call_rows(call, inputs.rows(), done)
     outcome = of_results(results, where, spec.writer, inputs.m)
     outcome.failures += failures
@@ -96,13 +102,11 @@ def _call_vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> 
     site.scope.enter(spec.name, site, vectorised=True)
     batch = inputs.batch(site)
     try:
-        inject = action.inject
+        fn, inject = action.fn, action.inject
         extra = site.scope.arguments(inject) if inject else {}
-        returned = action.fn(batch, **extra)
+        returned = retried(lambda rows: fn(rows, **extra), spec.retry_policy)(batch)
         batch.close()
-        return normalise(
-            spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals
-        )
+        return normalise(spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals)
     except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
         if action.options.get("on_error") != "split" or inputs.m == 1:
             return Outcome(inputs.m, failures=[(i, error) for i in range(inputs.m)])
@@ -119,7 +123,9 @@ def _expr(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome
     columns, ok, rest = _split(expression, inputs)
     parts = []
     if columns is not None:
-        parts.append((ok, _evaluate(spec, expression, columns, inputs.m if ok is None else len(ok))))
+        parts.append(
+            (ok, _evaluate(spec, expression, columns, inputs.m if ok is None else len(ok)))
+        )
     if len(rest):
         results, where, failures = call_rows(expression.scalar, inputs.take(rest).rows(), [])
         part = of_results(results, where, spec.writer, len(rest))
@@ -162,9 +168,9 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
 
 
 def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
-    child: Any = action.fn
+    child: Any = action.fn.nested  # type: ignore[union-attr]
     site.scope.enter(spec.name, site, vectorised=True)
-    result = child.run_as_node(inputs, site.rows, site.scope)
+    result = child.run_rows(inputs, site.rows, site.scope)
     failures, commands = [], []
     for position, error in result.failures:
         if isinstance(error, ParentCommand):
@@ -195,7 +201,9 @@ _TIERS: dict[str, Callable[[NodeSpec, Action, Inputs, Site], Outcome]] = {
 }
 
 
-def run_router(spec: NodeSpec, branch: Branch, inputs: Inputs, ok: Where, m: int, site: Site) -> Outcome:
+def run_router(
+    spec: NodeSpec, branch: Branch, inputs: Inputs, ok: Where, m: int, site: Site
+) -> Outcome:
     """Run a router on the rows at `ok` of a task of M rows; return signals and packets."""
     action = branch.action
     if action.tier == "rowwise":

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.engine.execute import run_node, run_router
 from vecgraph.engine.scope import Scope, Shared
 from vecgraph.engine.site import Site
-from vecgraph.engine.tables import Tables
 from vecgraph.nodes.outcome import Outcome, joined, unpacked
 from vecgraph.nodes.vector import normalise
 from vecgraph.nodes.writer import Pairs, StateWriter
-from vecgraph.program import Branch, NodeSpec
 from vecgraph.state import Inputs
+
+if TYPE_CHECKING:
+    from vecgraph.engine.tables import Tables
+    from vecgraph.program import Branch, NodeSpec
 
 __all__ = ["COLUMNAR", "Gatherer", "node_alone", "router_alone"]
 
@@ -30,9 +32,7 @@ def node_alone(tables: Tables, spec: NodeSpec, value: Any, scope: Scope) -> Pair
     return _single(outcome, scope, spec)
 
 
-def router_alone(
-    tables: Tables, spec: NodeSpec, branch: Branch, value: Any, scope: Scope
-) -> Pairs:
+def router_alone(tables: Tables, spec: NodeSpec, branch: Branch, value: Any, scope: Scope) -> Pairs:
     """Run a columnar router for one run; return the writes that send it on."""
     inputs = _inputs(branch.reads, [value])
     outcome = run_router(spec, branch, inputs, None, 1, _site(tables, [scope]))
@@ -135,7 +135,7 @@ class Gatherer:
         try:
             outcome = await self._outcome(spec, branch, values, site)
             results = unpacked(outcome)
-        except BaseException as error:  # a cancelled or broken call must not leave runs waiting
+        except BaseException as error:  # noqa: BLE001 - a cancelled or broken call must not leave runs waiting
             results = [error] * len(arrived)
         for (_, _, future), result in zip(arrived, results, strict=True):
             if future.done():

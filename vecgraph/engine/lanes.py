@@ -8,17 +8,15 @@ None), columns are handed to the node as they are and its results take their pla
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vecgraph.columns import Column, concat
 from vecgraph.constants import START
-from vecgraph.engine.control import Control
+from vecgraph.engine.lane import Lane, dense, drop, same, together
 from vecgraph.engine.memory import keep_freed_memory
-from vecgraph.engine.packets import some
 from vecgraph.engine.read import Clock
 from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
 from vecgraph.engine.scope import Scope, Shared
@@ -26,13 +24,17 @@ from vecgraph.engine.site import LaneSite
 from vecgraph.engine.solo import Solo, Unfinished
 from vecgraph.engine.superstep import Applied, apply, execute, proceed
 from vecgraph.engine.tables import Tables, names_of
-from vecgraph.engine.tasks import Due, Executed, Queue
+from vecgraph.engine.tasks import Due, Executed
 from vecgraph.errors import GraphRecursionError
-from vecgraph.nodes.outcome import Packets
 from vecgraph.positions import count, is_sorted_unique, mask_of, positions, union
-from vecgraph.program import NodeSpec
 from vecgraph.state import Inputs, State
-from vecgraph.typing import Rows, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vecgraph.engine.control import Control
+    from vecgraph.program import NodeSpec
+    from vecgraph.typing import Rows, Where
 
 __all__ = ["LANE", "Lanes"]
 
@@ -45,39 +47,6 @@ _COMPACT = 0.75
 _REFILL = 0.5
 _NARROW = 8
 """Up to this many columns, compacting a lane is cheaper than gathering at every step."""
-
-
-class Lane:
-    """A working set of runs.
-
-    Attributes
-    ----------
-    state : State
-        L rows.
-    birth : int64 ndarray of shape (L,)
-        Tick of each run's step 0.
-    oldest : int
-        The smallest of them when the lane was made.
-    live : Where
-        Positions of the runs that have not ended.
-    due : list of Due
-        Tasks of the next superstep.
-    emitted : bool ndarray of shape (L,), or None
-        Runs that have written an output; None: all.
-    shown : dict of str to Column
-        Outputs as last emitted, where a channel may change without a write.
-    """
-
-    __slots__ = ("birth", "due", "emitted", "live", "oldest", "shown", "state")
-
-    def __init__(self, state: State, birth: np.ndarray) -> None:
-        self.state = state
-        self.birth = birth
-        self.oldest = int(birth.min()) if len(birth) else 0
-        self.live: Where = None
-        self.due: list[Due] = []
-        self.emitted: np.ndarray | None = np.zeros(len(state), np.bool_)
-        self.shown: dict[str, Column] = {}
 
 
 class Archive:
@@ -181,7 +150,7 @@ class Lanes:
         alive = 0 if lane is None else count(lane.live, len(lane.state))
         while self._waiting and alive <= self.size * _REFILL:
             fresh = self._admit(self._share(alive))
-            lane = fresh if lane is None or not alive else _together(self._dense(lane), fresh)
+            lane = fresh if lane is None or not alive else together(dense(lane), fresh)
             alive = count(lane.live, len(lane.state))
         return lane if alive else None
 
@@ -204,13 +173,13 @@ class Lanes:
         }
         columns.update(self.control.empty(n))
         rows = self._positions[begin:end]
-        lane = Lane(State(rows, columns), _same(self.tick, n))
+        lane = Lane(State(rows, columns), same(self.tick, n))
         if not tables.steady_outputs:
             lane.shown = {name: Column.absent(n) for name in names_of(tables.program.outputs)}
         lane.due = [Due(tables.nodes[START], None)]
         self._step(lane, part)
         lane.oldest = self.tick - 1  # the lane's next superstep is step 1 of these runs
-        lane.birth = _same(lane.oldest, n)
+        lane.birth = same(lane.oldest, n)
         return self._compact(lane)
 
     def _step(self, lane: Lane, inputs: Inputs | None = None) -> None:
@@ -219,12 +188,11 @@ class Lanes:
         state, tables = lane.state, self.tables
         started = inputs is not None
         clock = Clock(self.tick, lane.birth, self.shared.limit)
-        record = None if self.observer is None else _record(lane, clock, self.ids)
+        record = None if self.observer is None or started else _record(lane, clock, self.ids)
         applied = self._apart(lane, clock) if self._is_apart(lane) else None
         if applied is None:
             done = [
-                execute(tables, state, due, clock, self.scope, self.ids, inputs)
-                for due in lane.due
+                execute(tables, state, due, clock, self.scope, self.ids, inputs) for due in lane.due
             ]
             applied = apply(tables, self.control, state, lane.live, done)
         self._emit(lane, applied.written)
@@ -333,7 +301,7 @@ class Lanes:
             lane.live = alive
             return
         self._archive(lane, gone, applied, clock)
-        _drop(lane, ended, n)
+        drop(lane, ended, n)
 
     def _spent(self, lane: Lane, clock: Clock, applied: Applied) -> np.ndarray:
         """Return the runs that would need a step beyond the limit."""
@@ -374,111 +342,19 @@ class Lanes:
         narrow = len(lane.due) == 1 and lane.due[0].queue is None
         narrow = narrow and len(lane.state.columns) <= _NARROW
         if len(lane.live) < n * _COMPACT or narrow:
-            return self._dense(lane)
+            return dense(lane)
         return lane
-
-    def _dense(self, lane: Lane) -> Lane:
-        live = lane.live
-        if live is None:
-            return lane
-        dense = Lane(lane.state.take(live), lane.birth[live])
-        dense.emitted = None if lane.emitted is None else lane.emitted[live]
-        dense.shown = {name: column.take(live) for name, column in lane.shown.items()}
-        place = np.zeros(len(lane.state), np.intp)
-        place[live] = np.arange(len(live))
-        dense.due = [_moved(due, place, len(live)) for due in lane.due]
-        return dense
-
-
-def _same(value: int, n: int) -> np.ndarray:
-    """Return an array of one value that takes no memory."""
-    return np.broadcast_to(np.int64(value), n)
-
-
-def _moved(due: Due, place: np.ndarray, n: int) -> Due:
-    if due.queue is not None:
-        packets = due.queue.packets
-        where = place[packets.where]
-        return Due(due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload)))
-    where = None if due.where is None else place[due.where]
-    return Due(due.spec, None if where is None or len(where) == n else where)
-
-
-def _drop(lane: Lane, ended: np.ndarray, n: int) -> None:
-    """Take ended runs out of a lane's frontier."""
-    left = []
-    for due in lane.due:
-        if due.queue is not None:
-            at = np.flatnonzero(~ended[due.where])
-            if len(at) == len(due.where):
-                left.append(due)
-            elif len(at):
-                left.append(_part(due, at))
-            continue
-        where = np.flatnonzero(~ended) if due.where is None else due.where[~ended[due.where]]
-        if len(where):
-            left.append(Due(due.spec, where))
-    lane.due = left
-    lane.live = union([due.where for due in left], n)
-
-
-def _part(due: Due, at: np.ndarray) -> Due:
-    assert due.queue is not None
-    packets = some(due.queue.packets, at)
-    return Due(due.spec, packets.where, Queue(due.queue.index[at], packets))
-
-
-def _together(a: Lane, b: Lane) -> Lane:
-    """Return a lane with the rows of both, `a`'s first; both dense."""
-    n, m = len(a.state), len(b.state)
-    lane = Lane(State.concat([a.state, b.state]), np.concatenate([a.birth, b.birth]))
-    if a.emitted is None and b.emitted is None:
-        lane.emitted = None
-    else:
-        lane.emitted = np.concatenate(
-            [np.ones(k, np.bool_) if e is None else e for e, k in ((a.emitted, n), (b.emitted, m))]
-        )
-    lane.shown = {name: concat([column, b.shown[name]]) for name, column in a.shown.items()}
-    lane.due = _merged_due(a.due, b.due, n, m)
-    lane.live = union([due.where for due in lane.due], n + m)
-    return lane
-
-
-def _merged_due(a: list[Due], b: list[Due], n: int, m: int) -> list[Due]:
-    shifted = [_shifted(due, n, m) for due in b]
-    queues = [due for due in a if due.queue is not None]
-    queues += [due for due in shifted if due.queue is not None]
-    wheres: dict[str, list[np.ndarray]] = {}
-    specs = {}
-    for due in a:
-        if due.queue is None:
-            specs[due.spec.name] = due.spec
-            wheres.setdefault(due.spec.name, []).append(positions(due.where, n))
-    for due in shifted:
-        if due.queue is None:
-            specs[due.spec.name] = due.spec
-            wheres.setdefault(due.spec.name, []).append(positions(due.where, m))
-    merged = []
-    for name in sorted(wheres):
-        where = np.concatenate(wheres[name])
-        merged.append(Due(specs[name], None if len(where) == n + m else where))
-    return queues + merged
-
-
-def _shifted(due: Due, n: int, m: int) -> Due:
-    if due.queue is None:
-        return Due(due.spec, positions(due.where, m) + n)
-    packets = due.queue.packets
-    where = packets.where + n
-    return Due(due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload)))
 
 
 def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:
     rows = lane.state.rows
     tasks = [
-        TaskRecord(due.spec.name, ids[rows if due.where is None else rows[due.where]], clock.steps(due.where))
+        TaskRecord(
+            due.spec.name,
+            ids[rows if due.where is None else rows[due.where]],
+            clock.steps(due.where),
+        )
         for due in lane.due
     ]
     taking = positions(lane.live, len(rows))
     return ids[rows[taking]], clock.steps(taking), tasks
-

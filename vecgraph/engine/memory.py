@@ -47,4 +47,5 @@ def keep_freed_memory() -> bool:
         (_M_TRIM_THRESHOLD, _KEPT),
         (_M_TOP_PAD, _GROWTH),
     )
-    return all([mallopt(option, value) for option, value in options])
+    done = [mallopt(option, value) for option, value in options]
+    return all(done)

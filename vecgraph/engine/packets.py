@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.columns import concat
 from vecgraph.engine.single import logger
-from vecgraph.engine.tables import Tables
 from vecgraph.engine.tasks import Due, Executed, Queue
 from vecgraph.nodes.outcome import Packets
 from vecgraph.positions import compose
-from vecgraph.typing import Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vecgraph.engine.tables import Tables
+    from vecgraph.typing import Mask
 
 __all__ = ["queues", "some"]
 
 
-def queues(
-    tables: Tables, state: State, ordered: Sequence[Executed], gone: Mask | None
-) -> list[Due]:
+def queues(tables: Tables, ordered: Sequence[Executed], gone: Mask | None) -> list[Due]:
     """Return one task a node that packets go to, numbered within each run."""
     blocks = _blocks(ordered, gone)
     if not blocks:
@@ -57,9 +58,7 @@ def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
     return [block for block in blocks if len(block.where)]
 
 
-def _interleaved(
-    pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None
-) -> list[Packets]:
+def _interleaved(pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None) -> list[Packets]:
     if len(pushed) == 1:
         return [_kept(pushed[0], gone)]
     where = np.concatenate([p.where for p in pushed])
@@ -75,6 +74,7 @@ def _kept(packets: Packets, gone: Mask | None) -> Packets:
 
 
 def some(packets: Packets, at: np.ndarray) -> Packets:
+    """Return the packets at positions `at` of the whole."""
     nodes, payload = packets.nodes, packets.payload
     if not isinstance(nodes, str):
         nodes = [nodes[i] for i in at.tolist()]
@@ -104,8 +104,9 @@ def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
         targets.setdefault(name, []).append(i)
     parts = []
     for name, at in targets.items():
-        some = some(block, np.array(at, np.intp))
-        parts.append((name, Packets(some.where, name, some.payload), np.array(at, np.intp)))
+        where = np.array(at, np.intp)
+        part = some(block, where)
+        parts.append((name, Packets(part.where, name, part.payload), where))
     return parts
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecgraph.channels.base import Folded
 from vecgraph.columns import Column
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.managed import StepClock
-from vecgraph.nodes.outcome import Outcome
-from vecgraph.program import Branch, NodeSpec
 from vecgraph.state import Inputs, State
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vecgraph.channels.base import Folded
+    from vecgraph.nodes.outcome import Outcome
+    from vecgraph.program import Branch, NodeSpec
+    from vecgraph.typing import Where
 
 __all__ = ["Clock", "Fresh", "node_inputs"]
 
@@ -114,7 +117,7 @@ class Fresh:
             folded = channel.fold_columns(cells, writes)
             self.folded[name] = folded
             self._outcome.failures += folded.failures
-            fresh = cells.put(folded.where, folded.cells)
+            fresh = cells.put(folded.where, channel.fit(folded.cells))
             if not channel.steady and folded.where is not None:
                 untouched = np.setdiff1d(np.arange(len(cells)), folded.where)
                 ticked, _ = channel.tick_columns(cells.take(untouched))
@@ -147,9 +150,7 @@ class Fresh:
             return raw
         return {}
 
-    def _merged(
-        self, inputs: Inputs, raw: Any, ok: Where, m: int, branch: Branch
-    ) -> Inputs:
+    def _merged(self, inputs: Inputs, raw: Any, ok: Where, m: int, branch: Branch) -> Inputs:
         if isinstance(raw, dict):
             return inputs
         results = raw if ok is None else [raw[i] for i in ok.tolist()]

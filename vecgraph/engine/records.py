@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from vecgraph.columns import Column
 from vecgraph.constants import MISSING
-from vecgraph.typing import Mask, Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from vecgraph.columns import Column
+    from vecgraph.typing import Mask, Rows
 
 __all__ = ["STATUSES", "Observer", "Progress", "Results", "RowError", "Superstep", "TaskRecord"]
 
@@ -133,7 +135,5 @@ class Results:
         lists = [self.columns[name].tolist() for name in names]
         return [
             {k: v for k, v in zip(names, row, strict=True) if v is not MISSING} if shown else None
-            for shown, row in zip(
-                self.emitted.tolist(), zip(*lists, strict=True), strict=True
-            )
+            for shown, row in zip(self.emitted.tolist(), zip(*lists, strict=True), strict=True)
         ]

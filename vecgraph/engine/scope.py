@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +11,11 @@ import numpy as np
 from vecgraph.config import RunnableConfig, TaskContext
 from vecgraph.rng import RowStreams, row_generator
 from vecgraph.runtime import ExecutionInfo, Runtime
-from vecgraph.typing import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from vecgraph.typing import Rows
 
 __all__ = ["Place", "Scope", "Shared"]
 

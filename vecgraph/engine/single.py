@@ -11,16 +11,19 @@ record on the superstep.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecgraph.constants import END, MISSING, START, TASKS
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
 from vecgraph.managed import StepClock
 from vecgraph.nodes.writer import Pairs, branch_channel
-from vecgraph.program import Branch, NodeSpec, Reads
 from vecgraph.types import Send
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from vecgraph.program import Branch, NodeSpec, Reads
 
 __all__ = ["Run", "Task", "Watcher", "destinations", "read", "read_fresh", "supersteps"]
 
@@ -241,9 +244,8 @@ def read(
     cells, channels = run.cells, tables.channels
     if isinstance(reads, str):
         cell = cells.get(reads, MISSING)
-        channel = channels[reads]
-        if channel.available(cell):
-            return channel.read(cell)
+        if channels[reads].available(cell):
+            return channels[reads].read(cell)
         return None if catch else MISSING
     values = {}
     for name in reads:
@@ -376,17 +378,24 @@ def _fold(tables: Tables, run: Run, writes: Mapping[str, list[Any]]) -> set[str]
 
 
 def _tick(tables: Tables, run: Run, updated: set[str]) -> None:
-    cells = run.cells
     for name in tables.unsteady:
-        if name in cells and name not in updated:
-            channel, cell = tables.channels[name], cells[name]
-            if channel.available(cell):
-                cell, changed = channel.tick(cell)
-                _store(run, name, cell)
-                if changed:
-                    run.versions[name] = run.clock + 1
-                    if channel.available(cell):
-                        updated.add(name)
+        if name not in run.cells or name in updated:
+            continue
+        channel, cell = tables.channels[name], run.cells[name]
+        if channel.available(cell):
+            cell, changed = channel.tick(cell)
+            _advance(tables, run, name, cell, updated, changed=changed)
+
+
+def _advance(
+    tables: Tables, run: Run, name: str, cell: Any, updated: set[str], *, changed: bool
+) -> None:
+    """Store a cell that changed without a write, and note the change."""
+    _store(run, name, cell)
+    if changed:
+        run.versions[name] = run.clock + 1
+        if tables.channels[name].available(cell):
+            updated.add(name)
 
 
 def _store(run: Run, name: str, cell: Any) -> None:
@@ -407,13 +416,8 @@ def _consume(tables: Tables, run: Run, tasks: list[Task]) -> None:
 
 def _finish(tables: Tables, run: Run, updated: set[str]) -> None:
     for name in tables.finishing:
-        channel = tables.channels[name]
-        cell, changed = channel.finish(run.cells.get(name, MISSING))
-        _store(run, name, cell)
-        if changed:
-            run.versions[name] = run.clock + 1
-            if channel.available(cell):
-                updated.add(name)
+        cell, changed = tables.channels[name].finish(run.cells.get(name, MISSING))
+        _advance(tables, run, name, cell, updated, changed=changed)
 
 
 def _emit(tables: Tables, run: Run, written: set[str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vecgraph.channels.base import Failure
-from vecgraph.engine.read import Clock
 from vecgraph.engine.scope import Place, Scope
-from vecgraph.engine.tables import Tables
-from vecgraph.engine.tasks import Due
-from vecgraph.state import State
-from vecgraph.typing import Rows, Where
+
+if TYPE_CHECKING:
+    from vecgraph.channels.base import Failure
+    from vecgraph.engine.read import Clock
+    from vecgraph.engine.tables import Tables
+    from vecgraph.engine.tasks import Due
+    from vecgraph.state import State
+    from vecgraph.typing import Rows, Where
 
 __all__ = ["LaneSite", "Site"]
 
@@ -66,13 +68,13 @@ class LaneSite(Site):
         self._ids = ids
 
     @property
-    def rows(self) -> Any:  # type: ignore[override]
+    def rows(self) -> Any:
         """Number of each row's run."""
         rows = self._state.rows
         return self._ids[rows if self._where is None else rows[self._where]]
 
     @property
-    def steps(self) -> Any:  # type: ignore[override]
+    def steps(self) -> Any:
         """Superstep of each row's run."""
         return self._clock.steps(self._where)
 
@@ -90,11 +92,11 @@ class _Part(Site):
         self._where = where
 
     @property
-    def rows(self) -> Any:  # type: ignore[override]
+    def rows(self) -> Any:
         """Number of each row's run."""
         return self._site.rows[self._where]
 
     @property
-    def steps(self) -> Any:  # type: ignore[override]
+    def steps(self) -> Any:
         """Superstep of each row's run."""
         return self._site.steps[self._where]

@@ -11,24 +11,26 @@ the general way, from where it stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.channels.base import Write
 from vecgraph.columns import Column
 from vecgraph.constants import END
-from vecgraph.engine.control import Control
-from vecgraph.engine.scope import Scope
-from vecgraph.engine.site import Site
-from vecgraph.engine.tables import Tables
 from vecgraph.nodes.outcome import Outcome
 from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter
 from vecgraph.positions import compose
-from vecgraph.program import Branch, NodeSpec
 from vecgraph.state import Batch, State
 from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from vecgraph.engine.control import Control
+    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.site import Site
+    from vecgraph.engine.tables import Tables
+    from vecgraph.program import Branch, NodeSpec
 
 __all__ = ["Moved", "Solo", "Unfinished"]
 
@@ -77,7 +79,13 @@ class Solo:
         action = spec.action
         if action is None or action.tier != "vector" or not isinstance(spec.writer, StateWriter):
             return None
-        if action.options or spec.joins or spec.name in control.consumed or control.finishing:
+        if (
+            action.options
+            or spec.retry_policy
+            or spec.joins
+            or spec.name in control.consumed
+            or control.finishing
+        ):
             return None
         if control.unsteady or not tables.steady_outputs or isinstance(spec.reads, str):
             return None

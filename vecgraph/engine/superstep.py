@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.channels.base import Failure, Folded, Write
 from vecgraph.columns import concat
-from vecgraph.engine.control import Control
 from vecgraph.engine.execute import run_node, run_router
-from vecgraph.engine.read import Clock, Fresh, node_inputs
-from vecgraph.engine.scope import Scope
 from vecgraph.engine.packets import queues
+from vecgraph.engine.read import Clock, Fresh, node_inputs
 from vecgraph.engine.site import LaneSite, Site
-from vecgraph.engine.tables import Tables
 from vecgraph.engine.tasks import Due, Executed
-from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.positions import compose, count, mask_of, positions, union, without
 from vecgraph.state import Inputs, State
-from vecgraph.typing import Mask, Rows, Where
+
+if TYPE_CHECKING:
+    from vecgraph.engine.control import Control
+    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.tables import Tables
+    from vecgraph.nodes.outcome import Outcome
+    from vecgraph.typing import Mask, Rows, Where
 
 __all__ = ["Applied", "apply", "execute", "proceed"]
 
@@ -108,7 +110,9 @@ def _inputs(tables: Tables, state: State, due: Due, m: int, clock: Clock) -> Inp
     return Inputs(m, tuple(payload), payload.get)
 
 
-def apply(tables: Tables, control: Control, state: State, live: Where, done: list[Executed]) -> Applied:
+def apply(
+    tables: Tables, control: Control, state: State, live: Where, done: list[Executed]
+) -> Applied:
     """Apply a superstep's writes; the State changes in place, columns that others hold do not.
 
     Parameters
@@ -127,13 +131,14 @@ def apply(tables: Tables, control: Control, state: State, live: Where, done: lis
     gone = _gone(failures, n)
     folds, broken = _fold(tables, state, ordered, gone)
     while broken:
-        failures.update({p: (None, error) for p, error in broken if p not in failures})
+        for position, error in broken:  # of several channels, the first one written speaks
+            failures.setdefault(position, (None, error))
         gone = _gone(failures, n)
         folds, broken = _fold(tables, state, ordered, gone)
     if control.consumed:
         control.consume(state, [executed.due for executed in done])
     for name, folded in folds.items():
-        state.put(name, folded.where, folded.cells)
+        state.put(name, folded.where, tables.channels[name].fit(folded.cells))
     updated = {name: folded.changed for name, folded in folds.items()}
     written = union([where for name, where in updated.items() if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
@@ -212,7 +217,9 @@ def _fold(
     """Return what the writes make of each channel, and the runs whose writes break a rule."""
     folds: dict[str, Folded] = {}
     broken: list[Failure] = []
-    only = ordered[0] if len(ordered) == 1 and gone is None and ordered[0].due.queue is None else None
+    only = (
+        ordered[0] if len(ordered) == 1 and gone is None and ordered[0].due.queue is None else None
+    )
     for name, parts in _writes(state, ordered, gone).items():
         if only is not None and name in only.folded:
             folded = only.folded[name]
@@ -268,7 +275,7 @@ def _plan(
     by_node: dict[str, list[Where]] = {}
     for channel, parts in opened.items():
         by_node.setdefault(control.target[channel], []).extend(parts)
-    due = queues(tables, state, ordered, gone)
+    due = queues(tables, ordered, gone)
     for name in sorted(by_node):
         where = union(by_node[name], n)
         spec = tables.nodes[name]
@@ -286,28 +293,28 @@ def _open(
     gone: Mask | None,
     opened: dict[str, list[Where]],
 ) -> None:
+    """Set what a task's rows trigger: signals, deferred signals, barriers."""
     where, outcome, spec = executed.due.where, executed.outcome, executed.due.spec
+    once = executed.due.queue is None
     for channel, parts in outcome.signals.items():
         for part in parts:
-            at = _left(compose(where, part), gone)
-            if executed.due.queue is not None and at is not None:
-                at = np.unique(at)
+            at = _left(compose(where, part), gone, once=once)
             if channel in control.deferred:
                 control.set_deferred(state, channel, at)
             elif channel in control.signals:
                 opened.setdefault(channel, []).append(at)
-    if spec.joins:
-        at = _left(compose(where, outcome.ok), gone)
-        if executed.due.queue is not None and at is not None:
-            at = np.unique(at)
-        for channel in spec.joins:
-            found = control.arrive(state, channel, spec.name, at)
-            if found is not None and len(found):
-                opened.setdefault(channel, []).append(found)
+    for channel in spec.joins:
+        at = _left(compose(where, outcome.ok), gone, once=once)
+        found = control.arrive(state, channel, spec.name, at)
+        if found is not None and len(found):
+            opened.setdefault(channel, []).append(found)
 
 
-def _left(where: Where, gone: Mask | None) -> Where:
-    return where if gone is None else without(where, gone)
+def _left(where: Where, gone: Mask | None, *, once: bool) -> Where:
+    """Return the positions that have not failed, each once (a run may run a node many times)."""
+    if gone is not None:
+        where = without(where, gone)
+    return where if once or where is None else np.unique(where)
 
 
 def _quiet(active: Where, parts: list[Where], n: int) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecgraph.channels.base import IMMUTABLE, Channel
 from vecgraph.constants import MISSING, START
-from vecgraph.program import Program, Reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vecgraph.program import Program, Reads
 
 __all__ = ["Tables"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from vecgraph.channels.base import Folded
-from vecgraph.nodes.outcome import Outcome, Packets
-from vecgraph.program import NodeSpec
-from vecgraph.typing import Where
+    from vecgraph.channels.base import Folded
+    from vecgraph.nodes.outcome import Outcome, Packets
+    from vecgraph.program import NodeSpec
+    from vecgraph.typing import Where
 
 __all__ = ["Due", "Executed", "Queue"]
 

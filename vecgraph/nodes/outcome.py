@@ -5,11 +5,10 @@ Positions in an Outcome are local: 0 to M - 1, the rows of the task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +19,11 @@ from vecgraph.nodes.writer import Pairs, StateWriter, Writer
 from vecgraph.positions import compose, positions
 from vecgraph.state import Inputs
 from vecgraph.types import Send
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vecgraph.typing import Where
 
 __all__ = ["Outcome", "Packets", "joined", "of_columns", "of_pairs", "of_results", "unpacked"]
 
@@ -111,20 +114,26 @@ class Outcome:
 def unpacked(outcome: Outcome) -> list[Pairs | BaseException]:
     """Return what each row wrote, or the exception that it failed with."""
     rows: list[Any] = [[] for _ in range(outcome.m)]
-    for name, write in outcome.writes:
-        at = positions(write.where, outcome.m).tolist()
-        for position, value in zip(at, write.values.tolist(), strict=True):
-            rows[position].append((name, value))
-    for channel, parts in outcome.signals.items():
-        for where in parts:
-            for position in positions(where, outcome.m).tolist():
-                rows[position].append((channel, None))
-    for packets in outcome.packets:
-        for position, send in zip(packets.where.tolist(), packets.sends(), strict=True):
-            rows[position].append((TASKS, send))
+    for position, pair in _pairs(outcome):
+        rows[position].append(pair)
     for position, error in outcome.failures:
         rows[position] = error
     return rows
+
+
+def _pairs(outcome: Outcome) -> Iterator[tuple[int, tuple[str, Any]]]:
+    """Yield every write, signal and packet with the position that it belongs to."""
+    for name, write in outcome.writes:
+        at = positions(write.where, outcome.m).tolist()
+        for position, value in zip(at, write.values.tolist(), strict=True):
+            yield position, (name, value)
+    for channel, parts in outcome.signals.items():
+        for where in parts:
+            for position in positions(where, outcome.m).tolist():
+                yield position, (channel, None)
+    for packets in outcome.packets:
+        for position, send in zip(packets.where.tolist(), packets.sends(), strict=True):
+            yield position, (TASKS, send)
 
 
 def joined(parts: Sequence[tuple[Where, Outcome]], m: int) -> Outcome:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecgraph.channels.base import Failure
 from vecgraph.constants import MISSING
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vecgraph.channels.base import Failure
+    from vecgraph.typing import Where
 
 __all__ = ["call_rows"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ from vecgraph.constants import END
 from vecgraph.errors import VectorNodeError
 from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.nodes.writer import branch_channel
-from vecgraph.typing import Where
+
+if TYPE_CHECKING:
+    from vecgraph.typing import Where
 
 __all__ = ["Goto", "Sends", "Updates", "labels_of", "normalise", "says_more"]
 
@@ -69,7 +71,9 @@ class Sends:
     values: Mapping[str, Any]
 
 
-def normalise(node: str, returned: Any, m: int, keys: Sequence[str], nodes: Sequence[str]) -> Outcome:
+def normalise(
+    node: str, returned: Any, m: int, keys: Collection[str], nodes: Collection[str]
+) -> Outcome:
     """Turn what a vector node returned into an Outcome.
 
     Parameters
@@ -107,7 +111,7 @@ def normalise(node: str, returned: Any, m: int, keys: Sequence[str], nodes: Sequ
 
 
 def _write(
-    outcome: Outcome, node: str, where: Where, values: Mapping[str, Any], keys: Sequence[str]
+    outcome: Outcome, node: str, where: Where, values: Mapping[str, Any], keys: Collection[str]
 ) -> None:
     k = outcome.m if where is None else len(where)
     repeats = where is not None and len(np.unique(where)) != k
@@ -118,7 +122,7 @@ def _write(
         outcome.writes.append((name, Write(where, column, repeats)))
 
 
-def _goto(outcome: Outcome, node: str, item: Goto, nodes: Sequence[str]) -> None:
+def _goto(outcome: Outcome, node: str, item: Goto, nodes: Collection[str]) -> None:
     where = _where(node, item.where, outcome.m)
     k = outcome.m if where is None else len(where)
     if isinstance(item.labels, str):
@@ -130,7 +134,7 @@ def _goto(outcome: Outcome, node: str, item: Goto, nodes: Sequence[str]) -> None
         _signal(outcome, node, label, at if where is None else where[at], nodes)
 
 
-def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Sequence[str]) -> None:
+def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Collection[str]) -> None:
     if label == END:
         return
     if label not in nodes:
@@ -138,7 +142,7 @@ def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Sequen
     outcome.signal(branch_channel(label), where)
 
 
-def _send(outcome: Outcome, node: str, item: Sends, nodes: Sequence[str]) -> None:
+def _send(outcome: Outcome, node: str, item: Sends, nodes: Collection[str]) -> None:
     if item.node not in nodes:
         raise VectorNodeError.unknown_label(node, item.node, nodes)
     where = _where(node, item.where, outcome.m)
@@ -193,7 +197,7 @@ def says_more(returned: Any) -> bool:
 
 
 def labels_of(
-    node: str, returned: Any, m: int, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+    node: str, returned: Any, m: int, ends: Mapping[Any, str] | None, nodes: Collection[str]
 ) -> list[tuple[str, Where]]:
     """Return the destinations that a vector router chose: node names with their positions.
 
@@ -216,7 +220,7 @@ def labels_of(
 
 
 def _by_bool(
-    node: str, labels: Any, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+    node: str, labels: Any, ends: Mapping[Any, str] | None, nodes: Collection[str]
 ) -> list[tuple[str, Where]]:
     true = int(np.count_nonzero(labels))
     if true == len(labels):
@@ -241,7 +245,7 @@ def _by_code(node: str, codes: Any, names: Sequence[str]) -> list[tuple[str, Whe
 
 
 def _destination(
-    node: str, label: Any, ends: Mapping[Any, str] | None, nodes: Sequence[str]
+    node: str, label: Any, ends: Mapping[Any, str] | None, nodes: Collection[str]
 ) -> str:
     if ends is not None:
         if label in ends:

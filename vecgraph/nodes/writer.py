@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecgraph.constants import END, MISSING, ROOT, TASKS
 from vecgraph.errors import InvalidUpdateError, ParentCommand
 from vecgraph.types import Command, Send, annotated_keys, update_as_tuples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["EntryWriter", "StateWriter", "WriteEntry", "Writer", "branch_channel"]
 

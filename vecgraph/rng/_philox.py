@@ -19,6 +19,7 @@ _SHIFT: Final = np.uint64(32)
 # Multipliers and Weyl increments of Philox4x64: Salmon et al., "Parallel random numbers: as
 # easy as 1, 2, 3", SC 2011.
 _FACTORS: Final = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
+_HALVES: Final = tuple((factor & _LOW, factor >> _SHIFT) for factor in _FACTORS)
 _WEYL: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _ROUNDS: Final = 10
 
@@ -94,11 +95,12 @@ def counters(value: npt.ArrayLike, name: str) -> Words:
 def multiply(words: Words, factor: Any) -> tuple[Words, Words]:
     """Multiply to 128 bits; returns the upper and the lower words."""
     high = np.empty(words.shape, np.uint64)
-    _upper(words, (factor & _LOW, factor >> _SHIFT), high, np.empty((3, *words.shape), np.uint64))
+    scratch = [np.empty(words.shape, np.uint64) for _ in range(3)]
+    _upper(words, (factor & _LOW, factor >> _SHIFT), high, scratch)
     return high, words * factor
 
 
-def _upper(words: Words, halves: tuple[Any, Any], high: Words, scratch: Words) -> None:
+def _upper(words: Words, halves: tuple[Any, Any], high: Words, scratch: list[Words]) -> None:
     """Multiply by a factor's lower and upper half, in place: the upper words go to `high`."""
     low, cross, carry = scratch
     np.bitwise_and(words, _LOW, out=low)
@@ -117,31 +119,33 @@ def _upper(words: Words, halves: tuple[Any, Any], high: Words, scratch: Words) -
     high += low
 
 
-def philox(even: Words, odd: Words, key: tuple[int, int]) -> tuple[Words, Words]:
+def philox(counter: Words, key: tuple[int, int]) -> tuple[Words, ...]:
     """Encrypt counters of four words.
 
     Parameters
     ----------
-    even, odd : uint64 ndarrays of shape (2, ...)
-        Words 0 and 2, and words 1 and 3 of the counters; overwritten.
+    counter : uint64 ndarray of shape (4, ...)
+        Overwritten.
     key : tuple of two ints
         64 bits each.
 
     Returns
     -------
-    two uint64 ndarrays of shape (2, ...)
-        Words 0 and 2, and words 1 and 3 of the blocks: views of the arguments.
+    four uint64 ndarrays of shape (...)
+        The blocks' words: views of `counter`.
     """
-    column = (2,) + (1,) * (even.ndim - 1)
-    factors = np.array(_FACTORS, np.uint64).reshape(column)
-    halves = factors & _LOW, factors >> _SHIFT
-    high, scratch = np.empty_like(even), np.empty((3, *even.shape), np.uint64)
+    first, second, third, fourth = counter
+    high, other_high, *scratch = np.empty((5, *first.shape), np.uint64)
     keys = list(key)
     for _ in range(_ROUNDS):
-        _upper(even, halves, high, scratch)
-        even *= factors
-        odd ^= high[::-1]
-        odd ^= np.array(keys, np.uint64).reshape(column)
-        even, odd = odd, even[::-1]
+        _upper(first, _HALVES[0], high, scratch)
+        _upper(third, _HALVES[1], other_high, scratch)
+        first *= _FACTORS[0]
+        third *= _FACTORS[1]
+        second ^= other_high
+        second ^= np.uint64(keys[0])
+        fourth ^= high
+        fourth ^= np.uint64(keys[1])
+        first, second, third, fourth = second, third, fourth, first
         keys = [(word + step) % (1 << 64) for word, step in zip(keys, _WEYL, strict=True)]
-    return even, odd
+    return first, second, third, fourth

@@ -266,7 +266,9 @@ class RowStreams:
         while pairs := (result.shape[1] - done) // 2:
             self._words.ahead = pairs
             words = self._words.take(pairs)
-            halves = np.stack([words & _LOW, words >> _SHIFT], axis=1).reshape(-1, self._m)
+            halves = np.empty((2 * len(words), self._m), np.uint64)
+            np.bitwise_and(words, _LOW, out=halves[0::2])
+            np.right_shift(words, _SHIFT, out=halves[1::2])
             halves *= count
             if ((halves & _LOW) < limit).any():
                 self._words.back(len(words))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RowWords"]
 
 # Blocks per pass: the dozen buffers of a pass then stay in the second-level cache.
-_BLOCK: Final = 2048
+_BLOCK: Final = 4096
 # Words computed ahead for all rows together, unless one block of each row is more: enough to
 # make NumPy's cost per call small, and little enough to keep.
 _AHEAD: Final = 1 << 15
@@ -67,16 +67,18 @@ class RowWords:
             self._buffer = self._compute(None, np.array([self._end >> 2]), blocks)
             self._end += 4 * blocks
         begin = self._level - self._end + len(self._buffer)
-        words = self._buffer[begin : begin + most]
+        words: Words = self._buffer[begin : begin + most]
         self._level += len(words)
         return words
 
     def take_at(self, where: Positions | None = None) -> Words:
         """Read a word of all rows, or of the rows at `where` (unique). Do not modify it."""
         if where is None:
-            return self.take(1)[0]
-        self.part()
-        return self._gather(where, 1)[0]
+            words: Words = self.take(1)[0]
+        else:
+            self.part()
+            words = self._gather(where, 1)[0]
+        return words
 
     def back(self, count: int) -> None:
         """Give back the last words that `take` returned, to be read again."""
@@ -150,9 +152,8 @@ class RowWords:
     def _encrypt(self, counter: Sequence[Words], first: int, block: Words) -> None:
         """Fill `block` (blocks, 4, rows), `first` blocks behind the counters."""
         count, _, size = block.shape
-        even, odd = np.empty((2, 2, count, size), np.uint64)
-        even[0] = counter[0] + np.arange(first, first + count, dtype=np.uint64)[:, None]
-        odd[0], even[1], odd[1] = counter[1:]
-        even, odd = philox(even, odd, self._key)
-        block[:, 0::2] = even.swapaxes(0, 1)
-        block[:, 1::2] = odd.swapaxes(0, 1)
+        words = np.empty((4, count, size), np.uint64)
+        words[0] = counter[0] + np.arange(first, first + count, dtype=np.uint64)[:, None]
+        words[1], words[2], words[3] = counter[1:]
+        for lane, word in enumerate(philox(words, self._key)):
+            block[:, lane] = word

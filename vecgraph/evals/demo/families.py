@@ -76,7 +76,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "countdown": Family(
         count=200,
-        config={},
+        # The generator draws expressions until one is in range: a wide range is soon hit.
+        config={"min_target": 1, "max_target": 9999},
         search="guess",
         read=numbers.read,
         write=numbers.write,
