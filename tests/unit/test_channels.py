@@ -117,6 +117,13 @@ class TestReducers:
             assert folded.cells.item(0) == expected
             assert type(folded.cells.item(1)) is int
 
+    def test_the_extremes_of_both_sides_decide_what_fits(self) -> None:
+        low = -(2**63 - 1)
+        sub = BinaryOperatorAggregate(int, operator.sub)
+        assert fold(sub, [1, -1], (None, [low, 0])).cells.tolist() == [2**63, -1]
+        mul = BinaryOperatorAggregate(int, operator.mul)
+        assert fold(mul, [-(2**62), 1], (None, [-2, 1])).cells.tolist() == [2**63, 1]
+
     def test_ints_that_fit_stay_an_array(self) -> None:
         edge = 2**63 - 1
         add = BinaryOperatorAggregate(int, operator.add)
@@ -212,6 +219,18 @@ class TestReducers:
         assert channel.fold(kept, [written, [3]]) == ([1, 2, 3], True)
         first, _ = BinaryOperatorAggregate(list | None, function).fold(MISSING, [kept, written])
         assert (first, kept, written) == ([1, 2], [1], [2])
+
+    def test_a_list_that_an_operand_keeps_is_not_extended(self) -> None:
+        class Keeper:
+            kept = [0]
+
+            def __add__(self, other: list) -> list:
+                return self.kept
+
+        add = BinaryOperatorAggregate(list, operator.add)
+        assert fold(add, [Keeper()], (None, [[1]]), (None, [[2]])).cells.tolist() == [[0, 2]]
+        assert add.fold(Keeper(), [[1], [2]]) == ([0, 2], True)
+        assert Keeper.kept == [0]
 
     def test_rows_do_not_share_a_first_value(self) -> None:
         values = BinaryOperatorAggregate(list, operator.add).empty(2).tolist()

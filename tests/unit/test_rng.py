@@ -144,7 +144,8 @@ def test_large_and_odd_sizes_continue_the_streams(monkeypatch, first, ahead) -> 
     rows = [4, 0, 2**40]
     streams = RowStreams(3, rows, 2, "n")
     own = [row_generator(3, row, 2, "n") for row in rows]
-    sizes = [11_003, 1, (5, 7), 3, 0, 129, None, 12_001, 2, 17]
+    longer = ahead // 3 + 81
+    sizes = [longer, 1, (5, 7), 3, 0, 129, None, longer + 6, 2, 17]
     for size in sizes:
         for method, arguments in {first: (), **MIXED}.items():
             got = getattr(streams, method)(*arguments, size=size)

@@ -150,13 +150,15 @@ class OneRun(Compiled):
         chunks = Chunks(tables, shared, modes, keys)
         shared.write = chunks.custom
         run = Run(tables, 0, shared.limit)
-        failure = None
+        failure: BaseException | None = None
         events = stream_one(tables, run, input, shared, chunks)
         while True:
             try:
                 ended = next(events, MISSING) is MISSING
             except TaskError as failed:
                 failure, ended = failed.error, True
+            except Exception as error:  # noqa: BLE001 - raised again below, after its chunks
+                failure, ended = error, True
             yield from _drained(chunks, paired)
             if ended:
                 break
@@ -182,7 +184,7 @@ class OneRun(Compiled):
         chunks = Chunks(tables, shared, modes, keys)
         shared.write = chunks.custom
         run = Run(tables, 0, shared.limit)
-        failure = None
+        failure: BaseException | None = None
         try:
             events = astream_one(tables, run, input, shared, Gatherer(tables, shared), chunks)
             async for _ in events:
@@ -190,6 +192,8 @@ class OneRun(Compiled):
                     yield chunk
         except TaskError as failed:
             failure = failed.error
+        except Exception as error:  # noqa: BLE001 - raised again below, after its chunks
+            failure = error
         for chunk in _drained(chunks, paired):
             yield chunk
         if failure is not None:

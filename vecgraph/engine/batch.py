@@ -62,6 +62,8 @@ class Engine:
         Some function has only a coroutine form.
     small, lane : int
         Rows below which runs go one at a time, and rows of a lane.
+    apart : bool
+        Whether tasks that share no row may go the short way (`Solo`).
     """
 
     def __init__(self, program: Program, *, small: int = SMALL, lane: int = LANE) -> None:
@@ -75,6 +77,7 @@ class Engine:
         vector = any(action.tier == "vector" for action in _actions(program))
         self.small = min(small, 2) if vector else small
         self.lane = lane
+        self.apart = True
 
     def run(
         self,
@@ -94,6 +97,7 @@ class Engine:
                     shared,
                     ids,
                     size=self.lane,
+                    apart=self.apart,
                     observer=observer,
                     on_step=progress,
                 )

@@ -211,11 +211,10 @@ async def _together(
             if task in done:
                 task.result()
     finally:
-        pending = [task for task in started if not task.done()]
-        for task in pending:
+        for task in started:
             task.cancel()
-        if pending:
-            await asyncio.gather(*pending, return_exceptions=True)
+        # Waits for those that were cancelled, and takes the exceptions that nobody raised.
+        await asyncio.gather(*started, return_exceptions=True)
 
 
 async def _aexecute(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecgraph.channels.base import Failure, Folded, Write
+from vecgraph.channels.base import Folded, Write
 from vecgraph.columns import concat
 from vecgraph.engine.execute import run_node, run_router
 from vecgraph.engine.packets import queues
@@ -131,7 +131,8 @@ def apply(
     gone = _gone(failures, n)
     folds, broken = _fold(tables, state, ordered, gone)
     while broken:
-        for position, error in broken:  # of several channels, the first one written speaks
+        for position, refusals in broken.items():
+            error = _spoken(position, refusals, ordered)
             failures.setdefault(position, (None, error))
         gone = _gone(failures, n)
         folds, broken = _fold(tables, state, ordered, gone)
@@ -213,10 +214,10 @@ def _merged(parts: list[tuple[Write, np.ndarray]], gone: Mask | None) -> Write:
 
 def _fold(
     tables: Tables, state: State, ordered: list[Executed], gone: Mask | None
-) -> tuple[dict[str, Folded], list[Failure]]:
+) -> tuple[dict[str, Folded], dict[int, dict[str, BaseException]]]:
     """Return what the writes make of each channel, and the runs whose writes break a rule."""
     folds: dict[str, Folded] = {}
-    broken: list[Failure] = []
+    broken: dict[int, dict[str, BaseException]] = {}
     only = (
         ordered[0] if len(ordered) == 1 and gone is None and ordered[0].due.queue is None else None
     )
@@ -229,8 +230,25 @@ def _fold(
         else:
             folded = tables.channels[name].fold_columns(state.columns[name], parts)
         folds[name] = folded
-        broken += folded.failures
+        for position, error in folded.failures:
+            broken.setdefault(position, {})[name] = error
     return folds, broken
+
+
+def _spoken(
+    position: int, refusals: dict[str, BaseException], ordered: list[Executed]
+) -> BaseException:
+    """Return the refusal that a run fails with: of the channel that it wrote first."""
+    if len(refusals) == 1:
+        return next(iter(refusals.values()))
+    written = (
+        name
+        for executed in ordered
+        for name, write in executed.outcome.writes
+        if name in refusals
+        and ((at := compose(executed.due.where, write.where)) is None or position in at)
+    )
+    return refusals[next(written)]
 
 
 def _tick(

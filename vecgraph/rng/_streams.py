@@ -203,6 +203,10 @@ class RowStreams:
 
     def _map(self, size: Size, draw: Callable[[Words], npt.NDArray[Any]]) -> Floats:
         """Turn a word of each row into each entry; `draw` maps shape (words, M) to the same."""
+        if size is None:
+            self._words.ahead = 1
+            one: Floats = draw(self._words.take(1))[0]
+            return one
         result, shape = self._result(size, np.float64)
         done = 0
         while left := result.shape[1] - done:
