@@ -468,6 +468,17 @@ class VectorNodeError(BatchError, InvalidUpdateError):
         return error
 
     @classmethod
+    def unknown_node(cls, node: str, goal: Any, known: Collection[str]) -> VectorNodeError:
+        """Build the error of a `Goto` or `Sends` to a node that the graph does not have."""
+        error = cls(
+            f"Vector node '{node}' goes to the unknown node {goal!r}; "
+            f"the graph has {first_few(list(known))}.\n"
+            "Hint: add the node to the graph, or go to one that is there."
+        )
+        error.node, error.value = node, goal
+        return error
+
+    @classmethod
     def unknown_label(cls, node: str, label: Any, known: Collection[Any]) -> VectorNodeError:
         """Build the error of a router's label or code that is not in its path map."""
         error = cls(

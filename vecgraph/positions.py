@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Mask, Where
 
-__all__ = ["compose", "count", "mask_of", "positions", "union", "without"]
+__all__ = [
+    "compose",
+    "count",
+    "is_sorted_unique",
+    "joined_apart",
+    "mask_of",
+    "positions",
+    "union",
+    "without",
+]
 
 _SPARSE = 16
 """Below one position in this many rows, sorting beats marking a mask."""
@@ -64,6 +73,15 @@ def union(parts: Sequence[Where], n: int) -> Where:
         mask[part] = True
     found = np.flatnonzero(mask)
     return None if len(found) == n else found
+
+
+def joined_apart(parts: Sequence[Where], n: int) -> Where:
+    """Return the union of parts that are sorted, unique and share no position."""
+    if len(parts) == 1:
+        return parts[0] if parts[0] is None or len(parts[0]) < n else None
+    if sum(count(part, n) for part in parts) == n:
+        return None
+    return union(parts, n)
 
 
 def without(where: Where, gone: Mask) -> npt.NDArray[np.intp]:

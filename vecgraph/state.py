@@ -54,8 +54,8 @@ class Batch(Mapping[str, Any]):
 
     @property
     def rows(self) -> Rows:
-        """Number of each run."""
-        return np.asarray(self._place.rows)
+        """Number of each run; read-only."""
+        return _locked(np.asarray(self._place.rows))
 
     def column(self, name: str) -> Column | None:
         """Return a channel's column, None if no row has a value."""
@@ -105,6 +105,10 @@ def _read_only(column: Column) -> Any:
     values = column.values
     if isinstance(values, pa.Array):
         return values
+    return _locked(values)
+
+
+def _locked(values: Values) -> Values:
     view = values.view()
     view.flags.writeable = False
     return view

@@ -222,7 +222,7 @@ class TestReducers:
 
     def test_a_list_that_an_operand_keeps_is_not_extended(self) -> None:
         class Keeper:
-            kept = [0]
+            kept: ClassVar[list[int]] = [0]
 
             def __add__(self, other: list) -> list:
                 return self.kept

@@ -40,16 +40,21 @@ class Lane:
         Outputs as last emitted, where a channel may change without a write.
     """
 
-    __slots__ = ("birth", "due", "emitted", "live", "oldest", "shown", "state")
+    __slots__ = ("_uniform", "birth", "due", "emitted", "live", "oldest", "shown", "state")
 
     def __init__(self, state: State, birth: np.ndarray) -> None:
         self.state = state
         self.birth = birth
-        self.oldest = int(birth.min()) if len(birth) else 0
+        self._uniform = birth.strides == (0,)
+        self.oldest = int(birth[0] if self._uniform else birth.min()) if len(birth) else 0
         self.live: Where = None
         self.due: list[Due] = []
         self.emitted: np.ndarray | None = np.zeros(len(state), np.bool_)
         self.shown: dict[str, Column] = {}
+
+    def born(self, where: np.ndarray) -> np.ndarray:
+        """Return the birth of the runs at `where`; without memory if it is the same for all."""
+        return same(int(self.birth[0]), len(where)) if self._uniform else self.birth[where]
 
 
 def dense(lane: Lane) -> Lane:
@@ -57,9 +62,12 @@ def dense(lane: Lane) -> Lane:
     live = lane.live
     if live is None:
         return lane
-    left = Lane(lane.state.take(live), lane.birth[live])
+    left = Lane(lane.state.take(live), lane.born(live))
     left.emitted = None if lane.emitted is None else lane.emitted[live]
     left.shown = {name: column.take(live) for name, column in lane.shown.items()}
+    if len(lane.due) == 1 and lane.due[0].queue is None:
+        left.due = [Due(lane.due[0].spec, None)]  # whoever is live is due there
+        return left
     place = np.zeros(len(lane.state), np.intp)
     place[live] = np.arange(len(live))
     left.due = [_moved(due, place, len(live)) for due in lane.due]

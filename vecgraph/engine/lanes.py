@@ -21,12 +21,12 @@ from vecgraph.engine.read import Clock
 from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
 from vecgraph.engine.scope import Scope, Shared
 from vecgraph.engine.site import LaneSite
-from vecgraph.engine.solo import Solo, Unfinished
+from vecgraph.engine.solo import Moved, Solo, Unfinished
 from vecgraph.engine.superstep import Applied, apply, execute, proceed
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.engine.tasks import Due, Executed
 from vecgraph.errors import GraphRecursionError
-from vecgraph.positions import count, is_sorted_unique, mask_of, positions, union
+from vecgraph.positions import count, is_sorted_unique, joined_apart, mask_of, positions, union
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Lanes:
         lane.due = [Due(tables.nodes[START], None)]
         self._step(lane, part)
         lane.oldest = self.tick - 1  # the lane's next superstep is step 1 of these runs
-        lane.birth = same(lane.oldest, n)
+        lane.birth = same(lane.oldest, len(lane.state))
         return self._compact(lane)
 
     def _step(self, lane: Lane, inputs: Inputs | None = None) -> None:
@@ -227,46 +227,53 @@ class Lanes:
 
     def _apart(self, lane: Lane, clock: Clock) -> Applied:
         """Run and apply the tasks of a superstep one after the other: they share no row."""
-        state, tables = lane.state, self.tables
-        n = len(state)
+        n = len(lane.state)
         whole = Applied([], {}, _NOBODY)
         going: dict[str, list[Where]] = {}
         wrote: list[Where] = []
+        exclusive = True
         for due in lane.due:
-            site = LaneSite(tables, self.scope, state, due, clock, self.ids)
             solo = self._solo(due.spec)
             assert solo is not None
-            result = solo.run(state, due.where, count(due.where, n), site, self.scope)
+            exclusive = exclusive and solo.exclusive
+            site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
+            result = solo.run(lane.state, due.where, count(due.where, n), site, self.scope)
             if isinstance(result, Unfinished):
-                applied = self._general(lane, due, clock, site, result)
-                whole.failures.update(applied.failures)
-                wrote.append(applied.written)
-                whole.due += [d for d in applied.due if d.queue is not None]
-                moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
-            else:
-                moved, written = result
-                if written:
-                    wrote.append(due.where)
+                exclusive = False
+                result = self._general(lane, due, clock, site, result, whole)
+            moved, written = result
+            wrote.append(written)
             for name, where in moved:
                 going.setdefault(name, []).append(where)
-        whole.due += [
-            Due(tables.nodes[name], where)
-            for name in sorted(going)
-            if (where := union(going[name], n)) is None or len(where)
-        ]
-        whole.written = union(wrote, n)
+        join = joined_apart if exclusive else union
+        for name in sorted(going):
+            where = join(going[name], n)
+            if where is None or len(where):
+                whole.due.append(Due(self.tables.nodes[name], where))
+        whole.written = joined_apart(wrote, n)
+        whole.exclusive = exclusive
         return whole
 
     def _general(
-        self, lane: Lane, due: Due, clock: Clock, site: LaneSite, left: Unfinished
-    ) -> Applied:
+        self,
+        lane: Lane,
+        due: Due,
+        clock: Clock,
+        site: LaneSite,
+        left: Unfinished,
+        whole: Applied,
+    ) -> tuple[Moved, Where]:
         """Apply one of several tasks that share no row, the general way."""
         if left.routed:
             executed = Executed(due, left.outcome)
             site.note(due.spec.name, left.outcome.failures)
         else:
             executed = proceed(self.tables, lane.state, due, clock, site, left.outcome)
-        return apply(self.tables, self.control, lane.state, due.where, [executed])
+        applied = apply(self.tables, self.control, lane.state, due.where, [executed])
+        whole.failures.update(applied.failures)
+        whole.due += [d for d in applied.due if d.queue is not None]
+        moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
+        return moved, applied.written
 
     def _emit(self, lane: Lane, written: Where) -> None:
         if lane.emitted is not None:
@@ -283,7 +290,7 @@ class Lanes:
 
     def _retire(self, lane: Lane, applied: Applied, clock: Clock, *, started: bool) -> None:
         n = len(lane.state)
-        alive = union([due.where for due in lane.due], n)
+        alive = _alive(lane, n, exclusive=applied.exclusive)
         spent = self._spent(lane, clock, applied)
         if alive is None and not applied.failures and not len(spent):
             return
@@ -301,7 +308,10 @@ class Lanes:
             lane.live = alive
             return
         self._archive(lane, gone, applied, clock)
-        drop(lane, ended, n)
+        if applied.failures:
+            drop(lane, ended, n)
+        else:
+            lane.live = alive
 
     def _spent(self, lane: Lane, clock: Clock, applied: Applied) -> np.ndarray:
         """Return the runs that would need a step beyond the limit."""
@@ -344,6 +354,12 @@ class Lanes:
         if len(lane.live) < n * _COMPACT or narrow:
             return dense(lane)
         return lane
+
+
+def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
+    """Return the positions that have something to run."""
+    join = joined_apart if exclusive else union
+    return join([due.where for due in lane.due], n) if lane.due else _NOBODY
 
 
 def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:

@@ -37,6 +37,8 @@ __all__ = ["Moved", "Solo", "Unfinished"]
 Moved = list[tuple[str, Where]]
 """Nodes that rows go to next, with their positions in the State."""
 
+_NOBODY = np.empty(0, np.intp)
+
 
 @dataclass(slots=True)
 class Unfinished:
@@ -62,6 +64,8 @@ class Solo:
     spec : NodeSpec
     targets : tuple of str
         Nodes of its static edges.
+    exclusive : bool
+        A row goes to one node at most.
     """
 
     def __init__(self, tables: Tables, control: Control, spec: NodeSpec) -> None:
@@ -72,6 +76,7 @@ class Solo:
         self.targets = tuple(control.target[channel] for channel in spec.targets)
         assert isinstance(spec.writer, StateWriter)
         self._keys = frozenset(spec.writer.keys)
+        self.exclusive = len(self.targets) + len(spec.branches) <= 1
 
     @classmethod
     def of(cls, tables: Tables, control: Control, spec: NodeSpec) -> Solo | None:
@@ -101,13 +106,13 @@ class Solo:
 
     def run(
         self, state: State, where: Where, m: int, site: Site, scope: Scope
-    ) -> tuple[Moved, bool] | Unfinished:
+    ) -> tuple[Moved, Where] | Unfinished:
         """Run the node on the M rows at `where`, apply its writes, and route.
 
         Returns
         -------
-        list of (str, Where), bool
-            Where the rows go, and whether an output was written; the State holds the writes.
+        list of (str, Where), Where
+            Where the rows go, and those that wrote an output; the State holds the writes.
         Unfinished
             It does not fit.
         """
@@ -133,7 +138,7 @@ class Solo:
             moved += [(end, compose(where, at)) for end, at in chosen if end != END]
         for name, column in cells.items():
             state.put(name, where, column)
-        return moved, not self._tables.outputs.isdisjoint(cells)
+        return moved, _NOBODY if self._tables.outputs.isdisjoint(cells) else where
 
     def _routed(self, news: dict[str, Column], chosen: Outcome, m: int) -> Unfinished:
         outcome = _writes(news, m)

@@ -41,11 +41,14 @@ class Applied:
         Runs that failed, with the node it happened in.
     written : Where
         Positions at which an output channel was written and changed.
+    exclusive : bool
+        The tasks of `due` are known to share no row.
     """
 
     due: list[Due]
     failures: dict[int, tuple[str | None, BaseException]]
     written: Where
+    exclusive: bool = False
 
 
 def execute(

