@@ -400,6 +400,36 @@ class BatchInputError(BatchError, ValueError):
         )
 
     @classmethod
+    def not_a_column(cls, channel: str, got: Any) -> BatchInputError:
+        """Build the error of a table's entry that is one value and no column."""
+        error = cls(
+            f"Column '{channel}' is a {type(got).__name__}, not an array or a list.\n"
+            "Hint: give every column one value a run; np.full(n, value) repeats one."
+        )
+        error.channel = channel
+        return error
+
+    @classmethod
+    def no_ids(cls, channel: str, available: Sequence[str]) -> BatchInputError:
+        """Build the error of a table without the column that ids are to come from."""
+        error = cls(
+            f"The table lacks the column '{channel}' of row ids; it has {first_few(available)}.\n"
+            "Hint: pass ids=<a column that is there>, an array of ids, or leave it out."
+        )
+        error.channel = channel
+        return error
+
+    @classmethod
+    def bad_ids(cls, channel: str, got: str) -> BatchInputError:
+        """Build the error of row ids that are not integers from 0 on."""
+        error = cls(
+            f"Row ids in column '{channel}' must be integers from 0 on, one a run, "
+            f"but have {got}.\nHint: number the runs, e.g. ids=np.arange(n)."
+        )
+        error.channel = channel
+        return error
+
+    @classmethod
     def duplicate_ids(cls, channel: str, rows: Sequence[int]) -> BatchInputError:
         """Build the error of row ids that occur more than once; `rows` hold a repetition."""
         error = cls(
@@ -437,13 +467,13 @@ class VectorNodeError(BatchError, InvalidUpdateError):
         return error
 
     @classmethod
-    def bad_return(cls, result: Any) -> VectorNodeError:
+    def unfit(cls, node: str, result: Any) -> VectorNodeError:
         """Build the error of a returned object that vector nodes do not return."""
         error = cls(
-            f"A vector node returned {type(result).__name__}.\n"
+            f"Vector node '{node}' returned {type(result).__name__}.\n"
             "Hint: return a dict of arrays, vg.Updates, vg.Goto, vg.Sends, or a list of those."
         )
-        error.value = result
+        error.node, error.value = node, result
         return error
 
     @classmethod

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from vecgraph.columns import Column, objects
+from vecgraph.columns import Column, concat
 from vecgraph.constants import MISSING
 from vecgraph.errors import BatchInputError
 from vecgraph.state import Inputs
@@ -17,20 +17,40 @@ if TYPE_CHECKING:
     from vecgraph.channels.base import Channel
     from vecgraph.typing import Rows
 
-__all__ = ["ids_of", "inputs_of", "is_columnar"]
+__all__ = ["at_rest", "ids_of", "inputs_of", "is_columnar"]
 
 
 def is_columnar(inputs: Any) -> bool:
     """Return whether `inputs` is a table of any kind, and not a list of runs' inputs."""
     if isinstance(inputs, Mapping | pa.Table | pa.RecordBatch | pa.RecordBatchReader):
         return True
-    return _is_frame(inputs) or isinstance(inputs, Iterator)
+    return _is_frame(inputs) or not hasattr(inputs, "__len__")
 
 
 def _is_frame(value: Any) -> bool:
     return (hasattr(value, "columns") and hasattr(value, "__dataframe__")) or hasattr(
         value, "__arrow_c_stream__"
     )
+
+
+def at_rest(inputs: Any, channels: Mapping[str, Channel]) -> Any:
+    """Return what can be read once only as columns, anything else as it is.
+
+    Raises
+    ------
+    BatchInputError
+        Two of its parts have different columns.
+    """
+    if isinstance(inputs, pa.RecordBatchReader):
+        return inputs.read_all()
+    if not isinstance(inputs, Iterator):
+        return inputs
+    parts = [dict(_columns(part, channels)) for part in inputs]
+    for part in parts:
+        if part.keys() != parts[0].keys():
+            raise BatchInputError.missing(sorted(part.keys() ^ parts[0].keys()), [*parts[0]])
+    names = parts[0] if parts else ()
+    return {name: concat([part[name] for part in parts]) for name in names}
 
 
 def inputs_of(
@@ -40,7 +60,8 @@ def inputs_of(
 
     Parameters
     ----------
-    inputs : Arrow table, data frame, mapping of arrays, record batches, or sequence of dicts
+    inputs : Arrow table, data frame, mapping of arrays, record batches, or sequence of inputs
+        Not kept: what is done to its arrays afterwards changes nothing.
     channels : mapping of str to Channel
     names : sequence of str
         Channels of the input schema; other columns are dropped.
@@ -52,36 +73,45 @@ def inputs_of(
     BatchInputError
         Columns differ in length, one cannot be converted, or a required one is missing.
     """
-    columns = dict(_columns(inputs, channels))
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise BatchInputError.missing(missing, list(columns))
-    lengths = {name: len(column) for name, column in columns.items()}
-    m = next(iter(lengths.values()), 0)
-    for name, length in lengths.items():
+    inputs = at_rest(inputs, channels)
+    if _is_rows(inputs):
+        return Inputs(len(inputs), objects=list(inputs))
+    raw = dict(_raw(inputs))
+    missing = [name for name in required if name not in raw]
+    if missing and raw:
+        raise BatchInputError.missing(missing, list(raw))
+    known = {name: _column(name, raw[name], channels.get(name)) for name in names if name in raw}
+    if raw and not known and names:
+        raise BatchInputError.missing(list(names), list(raw))
+    m = next((len(known[name]) for name in raw if name in known), 0)
+    for name, values in raw.items():
+        length = len(values) if hasattr(values, "__len__") else m
         if length != m:
             raise BatchInputError.length(name, length, m)
-    known = {name: columns[name] for name in names if name in columns}
-    if columns and not known and names:
-        raise BatchInputError.missing(list(names), list(columns))
     return Inputs(m, tuple(known), known.get)
 
 
+def _is_rows(inputs: Any) -> bool:
+    return isinstance(inputs, Sequence) and not isinstance(inputs, str | bytes)
+
+
 def _columns(inputs: Any, channels: Mapping[str, Channel]) -> Iterator[tuple[str, Column]]:
+    for name, values in _raw(inputs):
+        yield name, _column(name, values, channels.get(name))
+
+
+def _raw(inputs: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a table as they are."""
     if isinstance(inputs, Mapping):
-        for name, values in inputs.items():
-            yield name, _of_values(name, values, channels.get(name))
-        return
-    if _is_pandas(inputs):
+        yield from inputs.items()
+    elif _is_pandas(inputs):
         for name in inputs.columns:
-            yield str(name), _of_series(str(name), inputs[name], channels.get(name))
-        return
-    if isinstance(inputs, Sequence):
+            yield str(name), inputs[name]
+    elif _is_rows(inputs):
         yield from _of_dicts(inputs)
-        return
-    table = _as_table(inputs)
-    for name in table.column_names:
-        yield name, _of_arrow(name, table.column(name), channels.get(name))
+    else:
+        table = _as_table(inputs)
+        yield from zip(table.column_names, table.columns, strict=True)
 
 
 def _is_pandas(value: Any) -> bool:
@@ -93,23 +123,18 @@ def _as_table(inputs: Any) -> pa.Table:
         return inputs
     if isinstance(inputs, pa.RecordBatch):
         return pa.Table.from_batches([inputs])
-    if isinstance(inputs, pa.RecordBatchReader):
-        return inputs.read_all()
     if hasattr(inputs, "__arrow_c_stream__"):
         return pa.table(inputs)
-    if isinstance(inputs, Iterable):
-        batches = [pa.table(b) if isinstance(b, Mapping) else _as_table(b) for b in inputs]
-        return pa.concat_tables(batches) if batches else pa.table({})
     raise BatchInputError.not_a_table(inputs)
 
 
 def _of_dicts(rows: Sequence[Any]) -> Iterator[tuple[str, Column]]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    for name in names:
-        yield name, Column.of_cells([row.get(name, MISSING) for row in rows])
+    found = [row if isinstance(row, Mapping) else {} for row in rows]
+    for name in dict.fromkeys(name for row in found for name in row):
+        yield name, Column.of_cells([row.get(name, MISSING) for row in found])
 
 
-def _of_values(name: str, values: Any, channel: Channel | None) -> Column:
+def _column(name: str, values: Any, channel: Channel | None) -> Column:
     if isinstance(values, Column):
         return values
     if isinstance(values, pa.Array | pa.ChunkedArray):
@@ -118,22 +143,27 @@ def _of_values(name: str, values: Any, channel: Channel | None) -> Column:
         return _of_series(name, values, channel)
     if hasattr(values, "to_arrow"):
         return _of_arrow(name, values.to_arrow(), channel)
-    if isinstance(values, np.ndarray):
-        if values.ndim == 0:
-            raise BatchInputError.dtype(name, "one value", "an array with a value a run")
-        return _declared(name, Column.of_array(values), channel)
+    if isinstance(values, np.ndarray) and values.ndim:
+        return _of_array(name, values, channel)
     if isinstance(values, list | tuple | range):
         return _declared(name, Column.of(list(values)), channel)
-    raise BatchInputError.dtype(name, type(values).__name__, "an array or a list")
+    raise BatchInputError.not_a_column(name, values)
+
+
+def _of_array(name: str, values: Any, channel: Channel | None) -> Column:
+    column = Column.of_array(values)
+    if isinstance(column.values, np.ndarray) and np.may_share_memory(column.values, values):
+        column = Column(column.values.copy())  # the caller may write to the array again
+    return _declared(name, column, channel)
 
 
 def _of_series(name: str, series: Any, channel: Channel | None) -> Column:
-    if isinstance(series.dtype, np.dtype):
-        values = series.to_numpy()
-        if values.dtype.kind in "mM":
-            values = objects(series.tolist())
-        return _declared(name, Column.of_array(values), channel)
-    return _of_arrow(name, pa.array(series, from_pandas=True), channel)
+    kind = series.dtype
+    if not isinstance(kind, np.dtype) or kind.kind in "mM":
+        return _of_arrow(name, pa.array(series, from_pandas=True), channel)
+    if kind.kind == "O":
+        series = series.where(series.notna(), None)  # NaN, NaT and NA mark what is not there
+    return _of_array(name, series.to_numpy(), channel)
 
 
 def _of_arrow(name: str, values: Any, channel: Channel | None) -> Column:
@@ -159,10 +189,23 @@ def _declared(name: str, column: Column, channel: Channel | None) -> Column:
     try:
         if isinstance(column.values, pa.Array):
             return Column(column.values.cast(wanted))
-        return Column(pa.array(column.tolist(), type=wanted))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        return Column(_whole(column.tolist(), wanted))
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+    ) as error:
         found = getattr(column.values, "type", column.kind)
         raise BatchInputError.dtype(name, found, wanted) from error
+
+
+def _whole(values: list[Any], wanted: pa.DataType) -> pa.Array[Any]:
+    """Return an Arrow array; Arrow itself would cut the fraction of a float off."""
+    made: Any = pa.array(values, type=wanted)
+    if pa.types.is_integer(wanted) and made.to_pylist() != values:
+        raise pa.ArrowInvalid("a value is not whole")
+    return made  # type: ignore[no-any-return]
 
 
 def ids_of(ids: Any, inputs: Any, m: int) -> Rows:
@@ -182,16 +225,19 @@ def ids_of(ids: Any, inputs: Any, m: int) -> Rows:
         return np.arange(m, dtype=np.int64)
     name = ids if isinstance(ids, str) else "ids"
     if isinstance(ids, str):
-        columns = dict(_columns(inputs, {}))
+        columns = dict(_raw(inputs))
         if ids not in columns:
-            raise BatchInputError.missing([ids], list(columns))
-        ids = columns[ids].as_numpy()
+            raise BatchInputError.no_ids(ids, list(columns))
+        ids = _column(ids, columns[ids], None).as_numpy()
     numbers = np.asarray(ids)
+    if numbers.ndim != 1:
+        raise BatchInputError.bad_ids(name, f"shape {numbers.shape}")
     if len(numbers) != m:
         raise BatchInputError.length(name, len(numbers), m)
     if numbers.size and (numbers.dtype.kind not in "iu" or int(numbers.min()) < 0):
-        raise BatchInputError.dtype(name, numbers.dtype, "integers from 0 on")
-    numbers = numbers.astype(np.int64, copy=False)
+        found = "negative numbers" if numbers.dtype.kind == "i" else f"type {numbers.dtype}"
+        raise BatchInputError.bad_ids(name, found)
+    numbers = numbers.astype(np.int64)
     order = np.argsort(numbers, kind="stable")
     again = np.flatnonzero(numbers[order][1:] == numbers[order][:-1]) + 1
     if len(again):

@@ -27,7 +27,7 @@ MAKE: dict[str, Callable[[], ch.Channel]] = {
     "Variance": lambda: ch.Variance(float),
     "MinMax": lambda: ch.MinMax(float),
     "Count": lambda: ch.Count(int),
-    "EWMA": lambda: ch.EWMA(0.5),
+    "EWMA": lambda: ch.EWMA(alpha=0.5),
 }
 
 ONE_WRITER = {"LastValue", "EphemeralValue", "UntrackedValue"}

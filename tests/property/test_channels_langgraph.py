@@ -175,7 +175,8 @@ def test_the_first_value_of_a_reducer_is_langgraphs(typ: Any) -> None:
     expected = MISSING if not other.is_available() else other.get()
     first = mine.initial()
     if first is not MISSING and type(first) is not object:
-        assert (type(first), first) == (type(expected), expected)
+        shown = mine.read(first)
+        assert (type(shown), shown) == (type(expected), expected)
     assert mine.ValueType == other.ValueType == mine.UpdateType == other.UpdateType
     column = mine.empty(3)
     assert len(column) == 3
@@ -217,7 +218,9 @@ def test_channels_are_equal_when_langgraphs_are() -> None:
                 assert hash(mine) == hash(mine2)
 
 
-@pytest.mark.parametrize(("name", "args"), EQUALITY, ids=str)
+@pytest.mark.parametrize(
+    ("name", "args"), EQUALITY, ids=[f"{name}{i}" for i, (name, _) in enumerate(EQUALITY)]
+)
 def test_types_of_reads_and_writes_are_langgraphs(name: str, args: tuple[Any, ...]) -> None:
     mine, other = twins(name, *args)
     assert (mine.ValueType, mine.UpdateType) == (other.ValueType, other.UpdateType)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -265,6 +266,11 @@ class TestBarriers:
         assert listed(again.changed) == []
         cells, changed = barrier.consume_columns(folded.cells)
         assert (cells.tolist(), changed.tolist()) == ([1, 0, 1], [False, True, False])
+
+    def test_a_row_may_write_several_names_at_once(self) -> None:
+        barrier = NamedBarrierValue(str, {"a", "b"})
+        folded = fold(barrier, [0, 0], ((1, 0, 1), ["a", "a", "b"], "repeats"))
+        assert folded.cells.tolist() == [1, 3]
 
     def test_an_unknown_name_fails_its_row(self) -> None:
         folded = fold(NamedBarrierValue(str, {"a"}), [0, 0], (None, ["a", "z"]))

@@ -80,6 +80,11 @@ def test_put_copies_unless_it_owns() -> None:
     assert some.mask().tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize(("narrow", "wide"), [("i1", "i8"), ("u4", "i8"), ("f4", "f8")])
+def test_narrow_numbers_are_widened(narrow: str, wide: str) -> None:
+    assert Column.of_array(np.ones(2, narrow)).values.dtype == np.dtype(wide)
+
+
 def test_tensors_keep_shape_and_type() -> None:
     values = np.arange(6, dtype=np.float32).reshape(3, 2)
     column = Column.of_array(values)

@@ -82,7 +82,7 @@ def test_batch_has_what_mappings_have() -> None:
         assert "nothing" not in batch
         assert batch.get("n") is None
         assert set(batch.keys()) >= {"x", "tags", "total", "path"}
-        assert [name for name, _ in batch.items()] == list(batch)
+        assert list(dict(batch)) == list(batch)
         with pytest.raises(KeyError, match="nothing"):
             batch["nothing"]
         return True
@@ -196,7 +196,7 @@ def test_ints_beyond_64_bits_are_objects() -> None:
 
 def test_batch_ends_with_the_call() -> None:
     kept = []
-    app = app_of(lambda batch: kept.append(batch))
+    app = app_of(kept.append)
     app.batch([{"x": 1.0, "n": 1}] * 2)
     with pytest.raises(RuntimeError, match="the batch has ended: read 'x'"):
         kept[0]["x"]
@@ -384,7 +384,7 @@ def test_a_packet_is_the_whole_input_of_its_task() -> None:
     seen = []
     builder = StateGraph(State)
     builder.add_node("source", lambda batch: vg.Sends([0], "part", {"other": [1]}), batched=True)
-    builder.add_node("part", lambda state: seen.append(state))
+    builder.add_node("part", seen.append)
     builder.add_edge(START, "source")
     builder.compile().batch([{"n": 5}] * 2)
     assert seen == [{"other": 1}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,14 @@ from vecgraph.app.one import OneRun
 from vecgraph.app.options import configs_for
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
-from vecgraph.intake import ids_of, inputs_of, is_columnar
+from vecgraph.intake import at_rest, ids_of, inputs_of, is_columnar
 from vecgraph.nodes.writer import StateWriter
 from vecgraph.result import BatchResult
 from vecgraph.state import Inputs
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
     from vecgraph.config import RunnableConfig
     from vecgraph.engine.records import Observer, Progress, Results
     from vecgraph.engine.scope import Shared
@@ -234,9 +235,7 @@ class ManyRuns(OneRun):
     def _table(
         self, inputs: Any, config: Any, context: Any, seed: int, ids: Any
     ) -> tuple[Inputs, Rows, Shared]:
-        if isinstance(inputs, Iterator):
-            inputs = list(inputs)
-            inputs = iter(inputs) if not isinstance(ids, str) else inputs
+        inputs = at_rest(inputs, self.program.channels)
         names, required = self._schema()
         part = inputs_of(inputs, self.program.channels, names, required)
         if not self.program.is_state_graph:

@@ -46,7 +46,7 @@ class NamedBarrierValue(Channel):
     """
 
     steady: ClassVar[bool] = False
-    plain: ClassVar[bool] = False
+    plain = False
 
     def __init__(self, typ: Any, names: Collection[Any]) -> None:
         super().__init__(typ)

@@ -99,7 +99,7 @@ class Channel:
     """
 
     steady: ClassVar[bool] = True
-    plain: ClassVar[bool] = True
+    plain: bool = True
     tracked: ClassVar[bool] = True
     replaces: ClassVar[bool] = False
 

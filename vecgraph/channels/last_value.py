@@ -66,7 +66,7 @@ class LastValueAfterFinish(Channel):
     """
 
     steady: ClassVar[bool] = False
-    plain: ClassVar[bool] = False
+    plain = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LastValueAfterFinish)

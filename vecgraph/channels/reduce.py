@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NotRequired, Required
 import numpy as np
 
 from vecgraph.channels.base import Cell, Channel, Folded, Write
+from vecgraph.channels.log import Log
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
 from vecgraph.channels.operators import Form, concatenates, form_of, step_of
 from vecgraph.channels.overwriting import has_overwrite
 from vecgraph.channels.rowwise import Failed, apply_all, apply_at
-from vecgraph.columns import Column
+from vecgraph.columns import Column, objects
 from vecgraph.constants import MISSING
 from vecgraph.errors import InvalidUpdateError
 from vecgraph.types import get_overwrite
@@ -66,9 +67,12 @@ class BinaryOperatorAggregate(Channel):
         self._step = step_of(self.operator)
         self._form = form_of(self.operator)
         self._appends = concatenates(self.operator)
+        # Lists are kept as logs, so that appending is linear in what is appended.
+        self._logs = self._appends and self._make is list
+        self.plain = not self._logs
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_make", "_step", "_form", "_appends")
+        derived = ("_make", "_step", "_form", "_appends", "_logs", "plain")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -88,7 +92,20 @@ class BinaryOperatorAggregate(Channel):
 
     def initial(self) -> Cell:
         """Return a new ``typ()``, or `MISSING` where the type cannot be called."""
+        if self._logs:
+            return Log([])
         return MISSING if self._make is None else self._make()
+
+    def read(self, cell: Cell) -> Any:
+        """Return the value; of a log a list of its own."""
+        return cell.tolist() if type(cell) is Log else cell
+
+    def read_columns(self, column: Column) -> Column:
+        """Return the values; of logs lists of their own."""
+        if self.plain:
+            return column
+        cells = column.as_numpy().tolist()
+        return Column(objects([self.read(cell) for cell in cells]), column.present)
 
     def fold(self, cell: Cell, writes: Sequence[Any]) -> tuple[Cell, bool]:
         """Return ``op(op(cell, w1), w2) ...``, honouring one `Overwrite`."""
@@ -110,12 +127,21 @@ class BinaryOperatorAggregate(Channel):
 
     def _apply(self, cell: Cell, value: Any, fresh: int) -> tuple[Cell, int]:
         """Return the operator's result, and whether it is a list that nobody else holds."""
+        if type(cell) is Log:
+            if type(value) is list:
+                return cell.extended(value), 0
+            return self._step(cell.tolist(), value), 0
+        if self._logs and type(cell) is list and type(value) is list:
+            return Log(cell + value), 0
         if self._appends and type(cell) is list and type(value) is list:
             if not fresh:
                 return cell + value, 1
             cell += value  # linear in what a superstep writes, however many tasks write it
             return cell, 1
         return self._step(cell, value), 0
+
+    def _append(self, cell: Cell, value: Any) -> Cell:
+        return self._apply(cell, value, 0)[0]
 
     def fold_columns(self, column: Column, writes: Sequence[Write]) -> Folded:
         """Fold in the writes: as arrays where the operator and the kinds allow it."""
@@ -142,7 +168,8 @@ class BinaryOperatorAggregate(Channel):
         if len(writes) == 1 and not writes[0].repeats:
             at, values = local_positions(where, writes[0]), writes[0].values
             values = values if at is None else values.take(np.argsort(at))
-            cells, failed = apply_all(self._step, base.tolist(), values.tolist())
+            step = self._append if self._logs else self._step
+            cells, failed = apply_all(step, base.tolist(), values.tolist())
             return _folded(where, Column.of_cells(cells), failed)
         cells = base.tolist()
         failed = apply_at(self._apply, cells, (_places(where, base, write) for write in writes))

@@ -55,7 +55,7 @@ class Statistic(Channel):
         Name of the slot.
     """
 
-    plain: ClassVar[bool] = False
+    plain = False
 
     _zero: ClassVar[Record] = (0, ())
 

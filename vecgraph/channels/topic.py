@@ -31,7 +31,7 @@ class Topic(Channel):
     """
 
     steady: ClassVar[bool] = False
-    plain: ClassVar[bool] = False
+    plain = False
 
     def __init__(self, typ: Any = Any, accumulate: bool = False) -> None:
         super().__init__(typ)

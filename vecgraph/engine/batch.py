@@ -206,7 +206,7 @@ class _Tally:
             node, cause = error.node, error.error
         is_limit = node is None and isinstance(cause, GraphRecursionError)
         self.status[at] = _RECURSION if is_limit else _ERROR
-        self.steps[at] = run.step - 1 if is_limit else run.step
+        self.steps[at] = run.step - 1 if is_limit else max(run.step, 0)
         self.errors.append(RowError(int(self._ids[at]), node, int(self.steps[at]), cause))
         self.outputs[at] = run.output(self._tables)
         self.emitted[at] = run.emitted is not MISSING

@@ -106,7 +106,7 @@ def normalise(
         elif isinstance(item, Sends):
             _send(outcome, node, item, nodes)
         else:
-            raise VectorNodeError.bad_return(item)
+            raise VectorNodeError.unfit(node, item)
     return outcome
 
 
@@ -206,8 +206,9 @@ def labels_of(
 ) -> list[tuple[str, Where]]:
     """Return the destinations that a vector router chose: node names with their positions.
 
-    Rows that END here may be left out. `returned` is one label for all rows, or M labels: names, keys of the path map,
-    bools that are keys of the path map, or integer codes into the path map's order.
+    Rows that END here may be left out. `returned` is one label for all rows, or M labels:
+    names, keys of the path map, bools that are keys of the path map, or integer codes into
+    the path map's order.
     """
     if isinstance(returned, str):
         return [(_destination(node, returned, ends, nodes), None)]
@@ -219,10 +220,18 @@ def labels_of(
     if labels.dtype.kind in "ui":
         return _by_code(node, labels, list(ends.values()) if ends else [])
     chosen = []
-    for label in dict.fromkeys(labels.tolist()):
+    for label in _distinct(node, labels, ends or [*nodes, END]):
         at = np.flatnonzero(labels == label)
         chosen.append((_destination(node, label, ends, nodes), None if len(at) == m else at))
     return chosen
+
+
+def _distinct(node: str, labels: Any, known: Collection[Any]) -> list[Any]:
+    listed = labels.tolist()
+    try:
+        return list(dict.fromkeys(listed))
+    except TypeError as error:  # a list or an array a row: nothing that a path map may hold
+        raise VectorNodeError.unknown_label(node, listed[0], list(known)) from error
 
 
 def _by_bool(
