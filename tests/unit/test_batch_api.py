@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import traceback
 from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, TypedDict
 
 import numpy as np
@@ -468,7 +469,7 @@ def test_progress_adds_up(tier, n, lane) -> None:
     done, running, failed, steps = calls[-1]
     assert (done, running, failed) == (n - len(result.errors), 0, len(result.errors))
     assert steps == result.stats["run_steps"] == int(result.steps.sum())
-    for before, after in zip(calls, calls[1:], strict=False):
+    for before, after in pairwise(calls):
         assert all(a <= b for a, b in zip(before[::2], after[::2], strict=True)), "never fewer"
         assert before[3] <= after[3]
     assert all(min(call) >= 0 and sum(call[:3]) <= n for call in calls)

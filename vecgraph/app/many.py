@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from vecgraph.result import BatchResult
 from vecgraph.state import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
     from vecgraph.config import RunnableConfig
     from vecgraph.engine.records import Observer, Progress, Results
@@ -108,6 +107,8 @@ class ManyRuns(OneRun):
         A graph without coroutine functions runs in a thread, in columns. In others, runs
         go one by one, side by side: none waits for another one's node.
         """
+        import asyncio
+
         table = columns or (columns is None and is_columnar(inputs))
         if not table and (kwargs or isinstance(config, list)):
             return await self._abatch_by_config(
@@ -159,6 +160,8 @@ class ManyRuns(OneRun):
         **kw: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
         """Run many inputs on the event loop; yield ``(position, output)`` as runs end."""
+        import asyncio
+
         configs = configs_for(config, len(inputs))
 
         async def one(position: int) -> tuple[int, Any]:
@@ -227,7 +230,7 @@ class ManyRuns(OneRun):
         observer: Observer | None,
     ) -> Results:
         if self.is_async:
-            return asyncio.run(
+            return _on_new_loop(
                 self.engine.arun(part, numbers, shared, observer=observer, progress=progress)
             )
         return self.engine.run(part, numbers, shared, observer=observer, progress=progress)
@@ -265,6 +268,27 @@ class ManyRuns(OneRun):
             "path": path,
         }
         return BatchResult(results, stats)
+
+
+def _on_new_loop(runs: Coroutine[Any, Any, Results]) -> Results:
+    """Run coroutines to their end.
+
+    Raises
+    ------
+    RuntimeError
+        This thread runs an event loop already.
+    """
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(runs)
+    runs.close()
+    raise RuntimeError(
+        "batch() of a graph with coroutine functions was called on a running event loop.\n"
+        "Hint: use `await app.abatch(...)`."
+    )
 
 
 def _outputs(results: Results, *, return_exceptions: bool) -> list[Any]:

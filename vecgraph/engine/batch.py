@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from contextlib import contextmanager
 from time import perf_counter
@@ -30,6 +29,7 @@ from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import GraphRecursionError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Iterator
 
     from vecgraph.engine.scope import Shared
@@ -148,6 +148,8 @@ class Engine:
         observer: Observer | None = None,
     ) -> AsyncIterator[int]:
         """Run every row; yield positions as their runs end."""
+        import asyncio
+
         gatherer = Gatherer(self.tables, shared)
         ended: asyncio.Queue[int] = asyncio.Queue()
         values = inputs.rows()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.config import current_task
@@ -199,6 +198,8 @@ async def _together(
     gatherer: Gatherer,
     watcher: Watcher | None,
 ) -> None:
+    import asyncio
+
     async def one(task: Task) -> None:
         await _aexecute(tables, run, task, shared, gatherer)
         if watcher is not None:

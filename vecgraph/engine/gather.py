@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from vecgraph.nodes.writer import Pairs, StateWriter
 from vecgraph.state import Inputs
 
 if TYPE_CHECKING:
+    import asyncio
+
     from vecgraph.engine.tables import Tables
     from vecgraph.program import Branch, NodeSpec
 
@@ -75,6 +76,8 @@ class Gatherer:
     """
 
     def __init__(self, tables: Tables, shared: Shared) -> None:
+        import asyncio
+
         self._tables = tables
         limit = shared.config.get("max_concurrency")
         self._slots = None if limit is None else asyncio.Semaphore(limit)
@@ -96,6 +99,8 @@ class Gatherer:
     async def _arrive(
         self, spec: NodeSpec, branch: Branch | None, value: Any, scope: Scope
     ) -> Pairs:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         action = spec.action if branch is None else branch.action
         assert action is not None
@@ -115,6 +120,8 @@ class Gatherer:
         return await future
 
     def _flush(self, key: Any, spec: NodeSpec, branch: Branch | None) -> None:
+        import asyncio
+
         arrived = self._waiting.pop(key, None)
         if arrived:
             call = asyncio.ensure_future(self._call(spec, branch, arrived))

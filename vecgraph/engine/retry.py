@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -38,6 +37,8 @@ def retried(call: Callable[[Any], Any], policies: Sequence[RetryPolicy]) -> Call
 
 async def aretried(call: Callable[[], Awaitable[Any]], policies: Sequence[RetryPolicy]) -> Any:
     """Await `call`, again after a failure that deserves it."""
+    import asyncio
+
     attempt = 0
     while True:
         try:
