@@ -83,7 +83,7 @@ def check(app, batch, limit, ways=WAYS):
 
 
 @pytest.mark.parametrize("tier", ["rowwise", "vector", "expr"])
-@examples(7)
+@examples(5)
 @given(data=st.data())
 def test_numeric_graphs(tier, data) -> None:
     spec = data.draw(numeric_graphs())
@@ -91,7 +91,7 @@ def test_numeric_graphs(tier, data) -> None:
     check(compiled(spec, tier), (distinct * N)[:N], spec.limit)
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data())
 def test_object_graphs(data) -> None:
     spec = data.draw(graphs())
@@ -99,7 +99,7 @@ def test_object_graphs(data) -> None:
     check(compiled(spec), (distinct * N)[:N], spec.limit)
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data())
 def test_pregel_graphs(data) -> None:
     spec = data.draw(pregel_graphs())
@@ -207,7 +207,7 @@ def vector_apps(draw):
     return builder.compile()
 
 
-@examples(40)
+@examples(25)
 @given(
     app=vector_apps(),
     numbers=st.lists(st.integers(0, 9), min_size=N, max_size=N),
@@ -217,7 +217,7 @@ def test_vector_nodes_that_use_all_of_their_contract(app, numbers, limit) -> Non
     check(app, [{"n": n} for n in numbers], limit)
 
 
-@examples(40)
+@examples(25)
 @given(app=vector_apps(), numbers=st.lists(st.integers(0, 9), min_size=1, max_size=N))
 def test_a_run_never_notices_its_neighbours(app, numbers) -> None:
     """A run in a batch is that run alone."""

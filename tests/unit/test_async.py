@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import vecgraph as vg
-from vecgraph.errors import VectorNodeError
+from vecgraph.errors import NodeCancelledError, VectorNodeError
 from vecgraph.graph import END, START, StateGraph
 from vecgraph.testing import same
 
@@ -435,3 +435,76 @@ async def test_a_cancelled_batch_leaves_no_run_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await within(task)
     assert sorted(cancelled) == [0, 1, 2]
+
+
+async def test_a_cancelled_batch_cancels_its_vector_calls() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hang(batch):
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    task = asyncio.ensure_future(chain(hang, batched=True).abatch({"n": [0, 1]}))
+    await within(started.wait())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    await within(cancelled.wait())
+
+
+@pytest.mark.parametrize("batched", [False, True])
+async def test_a_node_that_raises_cancelled_error_fails_and_nobody_hangs(batched) -> None:
+    async def node(given):
+        if batched or given["n"] == 1:
+            raise asyncio.CancelledError
+        return {"total": 1}
+
+    result = await within(chain(node, batched=batched).abatch({"n": [0, 1, 2]}))
+    assert [error.row for error in result.errors] == ([0, 1, 2] if batched else [1])
+    for error in result.errors:
+        assert isinstance(error.exception, NodeCancelledError)
+        assert error.exception.node == error.node == "node"
+
+
+async def test_what_progress_raises_ends_the_batch() -> None:
+    def progress(*counts):
+        raise RuntimeError("in progress")
+
+    with pytest.raises(RuntimeError, match="in progress"):
+        await within(looped().abatch({"n": [5, 10]}, progress=progress))
+
+
+@pytest.mark.parametrize("n", [2, 50])
+@pytest.mark.parametrize("on_loop", [True, False])
+async def test_what_an_observer_raises_is_no_failure_of_a_run(on_loop, n) -> None:
+    def observe(superstep):
+        raise RuntimeError("in observer")
+
+    app = looped() if on_loop else chain(lambda_named("one", lambda state: {"total": 1}))
+    with pytest.raises(RuntimeError, match="in observer"):
+        await within(app.abatch({"n": [5] * n}, observer=observe))
+
+
+async def test_max_wait_counts_from_the_first_of_those_that_wait() -> None:
+    """The timer of a batch that was full and left does not cut the next one short."""
+    sizes = []
+
+    async def late(state):
+        await asyncio.sleep([0, 0, 0.2, 0.5][state["n"]])
+        return {}
+
+    async def gather(batch):
+        sizes.append(batch["n"].tolist())
+        return {"x": 1.0}
+
+    builder = StateGraph(State)
+    builder.add_node("late", late)
+    builder.add_node("gather", gather, batched=True, max_batch=2, max_wait=0.4)
+    builder.add_edge(START, "late")
+    builder.add_edge("late", "gather")
+    await within(builder.compile().abatch({"n": [0, 1, 2, 3]}))
+    assert sizes == [[0, 1], [2, 3]]

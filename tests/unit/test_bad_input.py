@@ -440,3 +440,13 @@ def test_two_writers_of_a_plain_channel(n) -> None:
     assert (error.row, error.node) == (1, None)
     assert "At key 'x': Can receive only one value per step" in str(error.exception)
     assert (result.status == "done").sum() == n - 1
+
+
+def test_a_config_a_run_is_for_lists_only() -> None:
+    with pytest.raises(BatchInputError, match=r"(?s)takes one config.*list of 2.*Hint: pass one"):
+        started().compile().batch({"n": [1, 2]}, [{}, {}])
+
+
+def test_options_that_do_not_exist_are_refused_with_a_table_too() -> None:
+    with pytest.raises(NotImplementedError, match="sead="):
+        started().compile().batch({"n": [1, 2]}, sead=3)

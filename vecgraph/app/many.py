@@ -6,9 +6,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.one import OneRun
-from vecgraph.app.options import configs_for
+from vecgraph.app.options import configs_for, refuse_options
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
+from vecgraph.errors import BatchInputError
 from vecgraph.intake import at_rest, ids_of, inputs_of, is_columnar
 from vecgraph.nodes.writer import StateWriter
 from vecgraph.result import BatchResult
@@ -76,6 +77,7 @@ class ManyRuns(OneRun):
             For a list: the first failed run's, unless `return_exceptions`.
         """
         if columns or (columns is None and is_columnar(inputs)):
+            refuse_options(kwargs)
             begin = perf_counter()
             part, numbers, shared = self._table(inputs, config, context, seed, ids)
             results = self._results(part, numbers, shared, progress, observer)
@@ -116,6 +118,7 @@ class ManyRuns(OneRun):
             )
         begin = perf_counter()
         if table:
+            refuse_options(kwargs)
             part, numbers, shared = self._table(inputs, config, context, seed, ids)
         else:
             part = Inputs(len(inputs), objects=list(inputs))
@@ -238,6 +241,8 @@ class ManyRuns(OneRun):
     def _table(
         self, inputs: Any, config: Any, context: Any, seed: int, ids: Any
     ) -> tuple[Inputs, Rows, Shared]:
+        if isinstance(config, list):
+            raise BatchInputError.many_configs(len(config))
         inputs = at_rest(inputs, self.program.channels)
         names, required = self._schema()
         part = inputs_of(inputs, self.program.channels, names, required)

@@ -29,8 +29,7 @@ from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import GraphRecursionError
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from vecgraph.engine.scope import Shared
     from vecgraph.program import Program
@@ -118,6 +117,8 @@ class Engine:
             watcher = None if observer is None else _Recorder(observer)
             try:
                 output = run_one(self.tables, run, value, shared, watcher)
+            except _ObserverError as broken:
+                raise broken.error from None
             except Exception as error:  # noqa: BLE001 - a run's failure is a result
                 tally.fail(at, run, error)
             else:
@@ -134,48 +135,34 @@ class Engine:
         progress: Progress | None = None,
     ) -> Results:
         """Run every row on the event loop; no row waits for another one's node."""
-        tally = _Tally(self.tables, ids, progress)
-        async for _ in self.completed(inputs, ids, shared, tally, observer):
-            pass
-        return tally.results()
-
-    async def completed(
-        self,
-        inputs: Inputs,
-        ids: Rows,
-        shared: Shared,
-        tally: _Tally,
-        observer: Observer | None = None,
-    ) -> AsyncIterator[int]:
-        """Run every row; yield positions as their runs end."""
         import asyncio
 
+        tally = _Tally(self.tables, ids, progress)
         gatherer = Gatherer(self.tables, shared)
-        ended: asyncio.Queue[int] = asyncio.Queue()
-        values = inputs.rows()
-        numbers = ids.tolist()
-        waiting = iter(range(inputs.m))
+        waiting = enumerate(zip(ids.tolist(), inputs.rows(), strict=True))
 
         async def serve() -> None:
-            for at in waiting:
-                run = Run(self.tables, numbers[at], shared.limit)
+            for at, (row, value) in waiting:
+                run = Run(self.tables, row, shared.limit)
                 watcher = None if observer is None else _Recorder(observer)
                 try:
-                    output = await arun_one(self.tables, run, values[at], shared, gatherer, watcher)
+                    output = await arun_one(self.tables, run, value, shared, gatherer, watcher)
                 except Exception as error:  # noqa: BLE001 - a run's failure is a result
                     tally.fail(at, run, error)
                 else:
                     tally.end(at, run, output)
-                ended.put_nowait(at)
 
         workers = [asyncio.ensure_future(serve()) for _ in range(min(IN_FLIGHT, inputs.m))]
         try:
-            for _ in range(inputs.m):
-                yield await ended.get()
+            await asyncio.gather(*workers)
+        except _ObserverError as broken:
+            raise broken.error from None
         finally:
             for worker in workers:
                 worker.cancel()
+            gatherer.close()
             await asyncio.gather(*workers, return_exceptions=True)
+        return tally.results()
 
 
 class _Tally:
@@ -245,6 +232,14 @@ class _Tally:
         )
 
 
+class _ObserverError(BaseException):
+    """Carries an observer's exception past the run, which did not fail."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class _Recorder:
     """A watcher that turns a single run's supersteps into records."""
 
@@ -268,7 +263,10 @@ class _Recorder:
             return
         row, step = np.array([run.row]), np.array([run.step])
         tasks = [TaskRecord(task.spec.name, row, step) for task in shown]
-        self._observer(Superstep(row, step, tasks, perf_counter() - self._begin))
+        try:
+            self._observer(Superstep(row, step, tasks, perf_counter() - self._begin))
+        except Exception as error:
+            raise _ObserverError(error) from error
 
 
 def _actions(program: Program) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.config import current_task
-from vecgraph.engine.execute import caller
+from vecgraph.engine.execute import caller, nested_caller
 from vecgraph.engine.gather import COLUMNAR, Gatherer, node_alone, router_alone
 from vecgraph.engine.retry import aretried, retried
 from vecgraph.engine.scope import Place, Scope, Shared
@@ -18,7 +18,7 @@ from vecgraph.engine.single import (
     read_fresh,
     supersteps,
 )
-from vecgraph.errors import ParentCommand
+from vecgraph.errors import NodeCancelledError, ParentCommand
 from vecgraph.nodes.coerce import no_sync_function
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ def run_alone(tables: Tables, input: Any, shared: Shared, row: int) -> Any:
 
 async def arun_alone(tables: Tables, input: Any, shared: Shared, row: int) -> Any:
     """Run to the end on the event loop; return the result, or raise what a node raised."""
+    gatherer = Gatherer(tables, shared)
     try:
-        run = Run(tables, row, shared.limit)
-        return await arun_one(tables, run, input, shared, Gatherer(tables, shared))
+        return await arun_one(tables, Run(tables, row, shared.limit), input, shared, gatherer)
     except TaskError as failed:
         error = failed.error
+    finally:
+        gatherer.close()
     raise error
 
 
@@ -155,17 +157,13 @@ def _routed(tables: Tables, run: Run, branch: Branch, pairs: Pairs, result: Any)
 def _called(spec: NodeSpec, action: Action, value: Any, scope: Scope) -> Any:
     if not spec.retry_policy:
         return call_now(action, value, scope)
-    return retried(lambda given: call_now(action, given, scope), spec.retry_policy)(value)
+    return retried(lambda given: call_now(action, given, scope), spec.retry_policy, scope)(value)
 
 
 def call_now(action: Action, value: Any, scope: Scope) -> Any:
     """Call a scalar node or router, or a subgraph, for one run in this thread."""
     if action.tier == "subgraph":
-        child: Any = action.fn.nested  # type: ignore[union-attr]
-        try:
-            return child.run(value, scope)
-        except ParentCommand as bubble:
-            return child.from_parent(bubble.command)
+        return nested_caller(action, scope)(value)
     if action.fn is None:
         raise no_sync_function(action.name)
     return caller(action, None, scope)(value)
@@ -221,6 +219,8 @@ async def _together(
 async def _aexecute(
     tables: Tables, run: Run, task: Task, shared: Shared, gatherer: Gatherer
 ) -> None:
+    import asyncio
+
     spec = task.spec
     scope = Scope(shared)
     pushes = None if task.push is None else (task.push,)
@@ -242,11 +242,23 @@ async def _aexecute(
             else:
                 choice = await _acall(branch.action, value, scope, gatherer)
                 pairs += destinations(branch, choice)
-    except Exception as error:
-        raise TaskError(spec.name, scope.note(error)) from error
+    except (Exception, asyncio.CancelledError) as error:
+        raise _failure(spec.name, scope, error) from error
     finally:
         current_task.reset(token)
     task.pairs = pairs
+
+
+def _failure(node: str, scope: Scope, error: BaseException) -> TaskError:
+    """Return a task's failure; a cancellation from outside is none and goes on."""
+    import asyncio
+
+    if isinstance(error, asyncio.CancelledError):
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise error
+        error = NodeCancelledError(node)  # the node itself raised it
+    return TaskError(node, scope.note(error))
 
 
 async def _acalled(
@@ -254,7 +266,8 @@ async def _acalled(
 ) -> Any:
     if not spec.retry_policy:
         return await _acall(action, value, scope, gatherer)
-    return await aretried(lambda: _acall(action, value, scope, gatherer), spec.retry_policy)
+    policies = spec.retry_policy
+    return await aretried(lambda: _acall(action, value, scope, gatherer), policies, scope)
 
 
 async def _acall(action: Action, value: Any, scope: Scope, gatherer: Gatherer) -> Any:

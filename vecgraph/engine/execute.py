@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vecgraph.state import Inputs
     from vecgraph.typing import Where
 
-__all__ = ["run_node", "run_router"]
+__all__ = ["caller", "nested_caller", "run_node", "run_router"]
 
 
 def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
@@ -62,7 +62,8 @@ def caller(
     action: Action, mapper: Callable[[Any], Any] | None, scope: Scope
 ) -> Callable[[Any], Any]:
     """Return a function of one row's input that does all a call needs, and no more."""
-    fn, inject = action.fn, action.inject
+    subgraph = action.tier == "subgraph"
+    fn, inject = nested_caller(action, scope) if subgraph else action.fn, action.inject
     assert fn is not None
     if not inject and mapper is None:
         return fn
@@ -73,10 +74,23 @@ def caller(
     return lambda value: fn(mapper(value), **scope.arguments(inject))
 
 
+def nested_caller(action: Action, scope: Scope) -> Callable[[Any], Any]:
+    """Return a function that runs a subgraph for one row, and takes its command to the parent."""
+    child: Any = action.fn.nested  # type: ignore[union-attr]
+
+    def call(value: Any) -> Any:
+        try:
+            return child.run(value, scope)
+        except ParentCommand as bubble:
+            return child.from_parent(bubble.command)
+
+    return call
+
+
 def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     done: list[Any] = []
     site.scope.enter(spec.name, site, done)
-    call = retried(caller(action, inputs.mapper, site.scope), spec.retry_policy)
+    call = retried(caller(action, inputs.mapper, site.scope), spec.retry_policy, site.scope)
     results, where, failures = call_rows(call, inputs.rows(), done)
     outcome = of_results(results, where, spec.writer, inputs.m)
     outcome.failures += failures
@@ -104,7 +118,7 @@ def _call_vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> 
     try:
         fn, inject = action.fn, action.inject
         extra = site.scope.arguments(inject) if inject else {}
-        returned = retried(lambda rows: fn(rows, **extra), spec.retry_policy)(batch)
+        returned = retried(lambda rows: fn(rows, **extra), spec.retry_policy, site.scope)(batch)
         batch.close()
         return normalise(spec.name, returned, inputs.m, spec.writer.keys, site.tables.goals)
     except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
@@ -168,6 +182,8 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
 
 
 def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    if spec.retry_policy:
+        return _rowwise(spec, action, inputs, site)  # attempts are counted for each row
     child: Any = action.fn.nested  # type: ignore[union-attr]
     site.scope.enter(spec.name, site, vectorised=True)
     result = child.run_rows(inputs, site.rows, site.scope)

@@ -110,23 +110,30 @@ class Gatherer:
         waiting.append((value, scope, future))
         most = action.options.get("max_batch")
         if most is not None and len(waiting) >= most:
-            self._flush(key, spec, branch)
+            self._flush(key, spec, branch, waiting)
         elif len(waiting) == 1:
             wait = action.options.get("max_wait")
             if wait:
-                loop.call_later(wait, self._flush, key, spec, branch)
+                loop.call_later(wait, self._flush, key, spec, branch, waiting)
             else:
-                loop.call_soon(self._flush, key, spec, branch)
+                loop.call_soon(self._flush, key, spec, branch, waiting)
         return await future
 
-    def _flush(self, key: Any, spec: NodeSpec, branch: Branch | None) -> None:
+    def close(self) -> None:
+        """Cancel the calls in flight: no run waits for them any more."""
+        self._waiting.clear()
+        for call in self._calls:
+            call.cancel()
+
+    def _flush(self, key: Any, spec: NodeSpec, branch: Branch | None, arrived: list[Any]) -> None:
         import asyncio
 
-        arrived = self._waiting.pop(key, None)
-        if arrived:
-            call = asyncio.ensure_future(self._call(spec, branch, arrived))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+        if self._waiting.get(key) is not arrived:
+            return  # they have left as a full batch; those that wait now came later
+        del self._waiting[key]
+        call = asyncio.ensure_future(self._call(spec, branch, arrived))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
 
     async def _call(
         self,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecgraph.columns import Column, concat
+from vecgraph.config import current_task
 from vecgraph.constants import START
 from vecgraph.engine.lane import Lane, dense, drop, same, together
 from vecgraph.engine.memory import keep_freed_memory
@@ -134,10 +135,14 @@ class Lanes:
         """Run every row of `inputs` to its end."""
         keep_freed_memory()
         self._inputs, self._next, self._waiting = inputs, 0, inputs.m
-        lane = self._refill(None)
-        while lane is not None:
-            self._step(lane)
-            lane = self._refill(self._compact(lane))
+        token = current_task.set(self.scope)
+        try:
+            lane = self._refill(None)
+            while lane is not None:
+                self._step(lane)
+                lane = self._refill(self._compact(lane))
+        finally:
+            current_task.reset(token)
         # The scope's last place holds the state and the scope: free both without the collector.
         self.scope.leave()
         results = self.archive.results()

@@ -10,45 +10,49 @@ from typing import TYPE_CHECKING, Any
 from vecgraph.errors import GraphBubbleUp
 
 if TYPE_CHECKING:
+    from vecgraph.engine.scope import Scope
     from vecgraph.types import RetryPolicy
 
 __all__ = ["aretried", "retried"]
 
 
-def retried(call: Callable[[Any], Any], policies: Sequence[RetryPolicy]) -> Callable[[Any], Any]:
-    """Return `call` with retries; the call itself if there are no policies."""
+def retried(
+    call: Callable[[Any], Any], policies: Sequence[RetryPolicy], scope: Scope
+) -> Callable[[Any], Any]:
+    """Return `call` with retries, which `scope` counts; the call itself without policies."""
     if not policies:
         return call
 
     def again(value: Any) -> Any:
-        attempt = 0
+        scope.attempt = 1
         while True:
             try:
                 return call(value)
             except Exception as error:
-                attempt += 1
-                pause = _pause(policies, error, attempt)
+                pause = _pause(policies, error, scope.attempt)
                 if pause is None:
                     raise
                 time.sleep(pause)
+                scope.attempt += 1
 
     return again
 
 
-async def aretried(call: Callable[[], Awaitable[Any]], policies: Sequence[RetryPolicy]) -> Any:
-    """Await `call`, again after a failure that deserves it."""
+async def aretried(
+    call: Callable[[], Awaitable[Any]], policies: Sequence[RetryPolicy], scope: Scope
+) -> Any:
+    """Await `call`, again after a failure that deserves it; `scope` counts the attempts."""
     import asyncio
 
-    attempt = 0
     while True:
         try:
             return await call()
         except Exception as error:
-            attempt += 1
-            pause = _pause(policies, error, attempt)
+            pause = _pause(policies, error, scope.attempt)
             if pause is None:
                 raise
             await asyncio.sleep(pause)
+            scope.attempt += 1
 
 
 def _pause(policies: Sequence[RetryPolicy], error: Exception, attempt: int) -> float | None:

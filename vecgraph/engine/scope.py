@@ -88,13 +88,15 @@ class Scope(TaskContext):
     """The task that runs now, for whoever asks; nothing is built before somebody does.
 
     One object serves a whole loop over rows: the current row is ``place.rows[len(done)]``.
+    `attempt` is 1 until a retry policy runs the task again.
     """
 
-    __slots__ = ("_done", "node", "place", "shared", "vectorised")
+    __slots__ = ("_done", "attempt", "node", "place", "shared", "vectorised")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.node = ""
+        self.attempt = 1
         self.vectorised = False
         self.place = Place((0,), (0,))
         self._done: Any = ()
@@ -112,6 +114,7 @@ class Scope(TaskContext):
             One call serves all rows.
         """
         self.node = node
+        self.attempt = 1
         self.place = place
         self.vectorised = vectorised
         self._done = done
@@ -123,7 +126,9 @@ class Scope(TaskContext):
     @property
     def row(self) -> int:
         """Number of the run that is being served."""
-        return int(self.place.rows[len(self._done)])
+        row = self.place.rows[len(self._done)]
+        rows = self.shared.rows
+        return int(row if rows is None else rows[row])
 
     @property
     def step(self) -> int:
@@ -160,7 +165,9 @@ class Scope(TaskContext):
             options["stream_writer"] = lambda value: write(row, value)
         thread = shared.config.get("configurable", {}).get("thread_id")
         task = self.task_id
-        info = ExecutionInfo("", f"{self.node}:{task}", task, thread and str(thread))
+        info = ExecutionInfo(
+            "", f"{self.node}:{task}", task, thread and str(thread), node_attempt=self.attempt
+        )
         return Runtime(
             context=shared.context,
             store=shared.store,
@@ -174,9 +181,10 @@ class Scope(TaskContext):
         node = shared.path + self.node
         if self.vectorised:
             place = self.place
+            rows = place.rows if shared.rows is None else shared.rows[place.rows]
             tasks = 0 if place.pushes is None else np.asarray(place.pushes) + 1
             return _LazyGenerator(
-                lambda: RowStreams(shared.seed, place.rows, np.asarray(place.steps), node, tasks)
+                lambda: RowStreams(shared.seed, rows, np.asarray(place.steps), node, tasks)
             )
         row, step, task = self.row, self.step, 0 if self.push is None else self.push + 1
         return _LazyGenerator(lambda: row_generator(shared.seed, row, step, node, task))

@@ -12,8 +12,10 @@ from vecgraph.columns import concat
 from vecgraph.engine.execute import run_node, run_router
 from vecgraph.engine.packets import queues
 from vecgraph.engine.read import Clock, Fresh, node_inputs
+from vecgraph.engine.single import warn_unknown
 from vecgraph.engine.site import LaneSite, Site
 from vecgraph.engine.tasks import Due, Executed
+from vecgraph.errors import EmptyInputError
 from vecgraph.positions import compose, count, mask_of, positions, union, without
 from vecgraph.state import Inputs, State
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.scope import Scope
     from vecgraph.engine.tables import Tables
     from vecgraph.nodes.outcome import Outcome
+    from vecgraph.program import NodeSpec
     from vecgraph.typing import Mask, Rows, Where
 
 __all__ = ["Applied", "apply", "execute", "proceed"]
@@ -87,9 +90,13 @@ def proceed(
     if due.spec.branches:
         fresh = Fresh(tables, state, due.where, outcome, clock)
         _route(executed, fresh, site, outcome.m)
-    if outcome.failures:
-        site.note(due.spec.name, outcome.failures)
+    site.note(due.spec.name, [f for f in outcome.failures if not _is_empty(due.spec, f[1])])
     return executed
+
+
+def _is_empty(spec: NodeSpec, error: BaseException) -> bool:
+    """Return whether a run has failed before its first task, for want of an input."""
+    return spec.action is None and isinstance(error, EmptyInputError)
 
 
 def _route(executed: Executed, fresh: Fresh, site: Site, m: int) -> None:
@@ -155,7 +162,8 @@ def _collect(failures: dict[int, tuple[str | None, BaseException]], executed: Ex
     where = executed.due.where
     for position, error in executed.outcome.failures:
         at = position if where is None else int(where[position])
-        failures.setdefault(at, (executed.due.spec.name, error))
+        spec = executed.due.spec
+        failures.setdefault(at, (None if _is_empty(spec, error) else spec.name, error))
 
 
 def _gone(failures: dict[int, Any], n: int) -> Mask | None:
@@ -324,6 +332,8 @@ def _open(
                 control.set_deferred(state, channel, at)
             elif channel in control.signals:
                 opened.setdefault(channel, []).append(at)
+            else:
+                warn_unknown(spec.name, channel)
     for channel in spec.joins:
         at = _left(compose(where, outcome.ok), gone, once=once)
         found = control.arrive(state, channel, spec.name, at)

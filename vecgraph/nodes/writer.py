@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vecgraph.constants import END, MISSING, ROOT, TASKS
@@ -119,7 +119,8 @@ def control_writes(result: Any) -> Pairs:
 
 def _goto(command: Command[Any]) -> Pairs:
     if command.graph == Command.PARENT:
-        raise ParentCommand(command)
+        # Addressed by now, like LangGraph's: to the graph without a name.
+        raise ParentCommand(replace(command, graph=""))
     goto = command.goto
     pairs: Pairs = []
     for target in [goto] if isinstance(goto, str | Send) else goto:

@@ -1,30 +1,4 @@
-"""Every error that vecgraph raises, under LangGraph's names where LangGraph has it.
-
-::
-
-    Exception
-    +-- GraphBubbleUp                not a failure: control flow that leaves a node
-    |   +-- GraphInterrupt
-    |   +-- GraphDrained
-    |   +-- ParentCommand
-    +-- InvalidUpdateError           a write that breaks a rule
-    |   +-- VectorNodeError          a vector node's return of the wrong shape (also a BatchError)
-    +-- EmptyInputError              nothing to start from
-    +-- EmptyChannelError            a read of a channel never written
-    +-- TaskNotFound
-    +-- NodeCancelledError
-    +-- NodeTimeoutError
-    +-- UnknownInterruptError
-    +-- BatchError                   vecgraph's own
-    |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
-    +-- NotImplementedError
-    |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
-    +-- RecursionError
-        +-- GraphRecursionError      more supersteps than the limit
-
-What LangGraph raises too has its type and its text to the letter: help of our own is a
-note. Class methods build each error from facts and keep them as attributes.
-"""
+"""The errors that LangGraph has too: its types and its texts."""
 
 from __future__ import annotations
 
@@ -33,13 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from vecgraph.types import Command, Interrupt
 
 __all__ = [
-    "BatchError",
-    "BatchInputError",
     "EmptyChannelError",
     "EmptyInputError",
     "ErrorCode",
@@ -54,8 +26,6 @@ __all__ = [
     "ParentCommand",
     "TaskNotFound",
     "UnknownInterruptError",
-    "UnsupportedError",
-    "VectorNodeError",
     "create_error_message",
     "first_few",
 ]
@@ -342,196 +312,3 @@ class NodeTimeoutError(Exception):
         self.elapsed = elapsed
         self.idle_timeout = idle_timeout
         self.run_timeout = run_timeout
-
-
-class BatchError(Exception):
-    """What only a batch can get wrong.
-
-    Attributes
-    ----------
-    channel : str or None
-        Column or channel concerned.
-    node : str or None
-        Node concerned.
-    """
-
-    channel: str | None = None
-    node: str | None = None
-
-
-class BatchInputError(BatchError, ValueError):
-    """Columns that cannot be a batch: lengths, types, row ids or missing columns.
-
-    Attributes
-    ----------
-    rows : tuple of int
-        Rows concerned, as far as they are known.
-    """
-
-    rows: tuple[int, ...] = ()
-
-    @classmethod
-    def length(cls, channel: str, got: int, expected: int) -> BatchInputError:
-        """Build the error of a column that is longer or shorter than the others."""
-        error = cls(
-            f"Column '{channel}' has {got} rows, but the batch has {expected}.\n"
-            "Hint: give every column the same length, one value a run."
-        )
-        error.channel = channel
-        return error
-
-    @classmethod
-    def dtype(cls, channel: str, got: Any, expected: Any) -> BatchInputError:
-        """Build the error of a column whose values cannot be those of its channel."""
-        error = cls(
-            f"Column '{channel}' has type {got}, but its channel holds {expected}.\n"
-            "Hint: cast the column, or change the annotation in the state schema."
-        )
-        error.channel = channel
-        return error
-
-    @classmethod
-    def not_a_table(cls, got: Any) -> BatchInputError:
-        """Build the error of an input that is no table."""
-        return cls(
-            f"Cannot read rows from {type(got).__name__}.\n"
-            "Hint: pass an Arrow table, a data frame, a dict of arrays, an iterator of record "
-            "batches, or a list of inputs."
-        )
-
-    @classmethod
-    def not_a_column(cls, channel: str, got: Any) -> BatchInputError:
-        """Build the error of a table's entry that is one value and no column."""
-        error = cls(
-            f"Column '{channel}' is a {type(got).__name__}, not an array or a list.\n"
-            "Hint: give every column one value a run; np.full(n, value) repeats one."
-        )
-        error.channel = channel
-        return error
-
-    @classmethod
-    def no_ids(cls, channel: str, available: Sequence[str]) -> BatchInputError:
-        """Build the error of a table without the column that ids are to come from."""
-        error = cls(
-            f"The table lacks the column '{channel}' of row ids; it has {first_few(available)}.\n"
-            "Hint: pass ids=<a column that is there>, an array of ids, or leave it out."
-        )
-        error.channel = channel
-        return error
-
-    @classmethod
-    def bad_ids(cls, channel: str, got: str) -> BatchInputError:
-        """Build the error of row ids that are not integers from 0 on."""
-        error = cls(
-            f"Row ids in column '{channel}' must be integers from 0 on, one a run, "
-            f"but have {got}.\nHint: number the runs, e.g. ids=np.arange(n)."
-        )
-        error.channel = channel
-        return error
-
-    @classmethod
-    def duplicate_ids(cls, channel: str, rows: Sequence[int]) -> BatchInputError:
-        """Build the error of row ids that occur more than once; `rows` hold a repetition."""
-        error = cls(
-            f"Row ids in column '{channel}' must be unique, but rows "
-            f"{first_few(rows)} repeat an earlier id.\n"
-            "Hint: drop the duplicates, or number the rows."
-        )
-        error.channel, error.rows = channel, tuple(rows)
-        return error
-
-    @classmethod
-    def missing(cls, columns: Sequence[str], available: Sequence[str]) -> BatchInputError:
-        """Build the error of a table without the columns that the graph's input needs."""
-        names = ", ".join(repr(name) for name in columns)
-        error = cls(
-            f"The table lacks the column(s) {names}; it has {first_few(available)}.\n"
-            "Hint: add the column(s), or make the key(s) NotRequired in the input schema."
-        )
-        error.channel = columns[0]
-        return error
-
-
-class VectorNodeError(BatchError, InvalidUpdateError):
-    """A vector node or router returned what does not fit the rows that it was given."""
-
-    @classmethod
-    def length(cls, node: str, channel: str, got: int, expected: int) -> VectorNodeError:
-        """Build the error of an array with the wrong number of rows."""
-        error = cls(
-            f"Vector node '{node}' returned {got} values for '{channel}', "
-            f"but ran on {expected} rows.\n"
-            "Hint: return one value a row or a scalar, or vg.Updates(where, {...}) for some rows."
-        )
-        error.node, error.channel = node, channel
-        return error
-
-    @classmethod
-    def unfit(cls, node: str, result: Any) -> VectorNodeError:
-        """Build the error of a returned object that vector nodes do not return."""
-        error = cls(
-            f"Vector node '{node}' returned {type(result).__name__}.\n"
-            "Hint: return a dict of arrays, vg.Updates, vg.Goto, vg.Sends, or a list of those."
-        )
-        error.node, error.value = node, result
-        return error
-
-    @classmethod
-    def positions(cls, node: str, got: Any, m: int) -> VectorNodeError:
-        """Build the error of a `where` that names no rows of the batch."""
-        error = cls(
-            f"Vector node '{node}' returned positions ({got}) that are not integers from 0 "
-            f"to {m - 1}.\nHint: `where` counts rows of the batch, not of the whole table."
-        )
-        error.node = node
-        return error
-
-    @classmethod
-    def unknown_channel(cls, node: str, channel: str, known: Collection[str]) -> VectorNodeError:
-        """Build the error of a returned name that is no channel of the graph."""
-        error = cls(
-            f"Vector node '{node}' returned the unknown channel '{channel}'; "
-            f"the graph has {first_few(list(known))}.\n"
-            "Hint: add the key to the state schema, or leave it out."
-        )
-        error.node, error.channel = node, channel
-        return error
-
-    @classmethod
-    def unknown_node(cls, node: str, goal: Any, known: Collection[str]) -> VectorNodeError:
-        """Build the error of a `Goto` or `Sends` to a node that the graph does not have."""
-        error = cls(
-            f"Vector node '{node}' goes to the unknown node {goal!r}; "
-            f"the graph has {first_few(list(known))}.\n"
-            "Hint: add the node to the graph, or go to one that is there."
-        )
-        error.node, error.value = node, goal
-        return error
-
-    @classmethod
-    def unknown_label(cls, node: str, label: Any, known: Collection[Any]) -> VectorNodeError:
-        """Build the error of a router's label or code that is not in its path map."""
-        error = cls(
-            f"Router '{node}' returned {label!r}, which its path map lacks; "
-            f"it has {first_few(list(known))}.\n"
-            "Hint: add the label to the path map, or return one that is there."
-        )
-        error.node, error.value = node, label
-        return error
-
-
-class UnsupportedError(NotImplementedError):
-    """A feature of LangGraph's that vecgraph does not have yet; refused rather than left out."""
-
-    @classmethod
-    def feature(cls, what: str) -> UnsupportedError:
-        """Build the error of a parameter."""
-        return cls(
-            f"vecgraph does not run {what} yet.\n"
-            "Hint: leave it out, or run this graph with LangGraph."
-        )
-
-    @classmethod
-    def stream_mode(cls, mode: Any, known: Sequence[str]) -> UnsupportedError:
-        """Build the error of a stream mode."""
-        return cls(f"vecgraph does not stream {mode!r} yet; it has {', '.join(known)}.")

@@ -1,0 +1,176 @@
+"""Whole programs in both libraries: values, errors, and what each superstep streams.
+
+What LangGraph gives for one run is what vecgraph must give for that run: alone, streamed, in a
+list of few and of many, in columns and a run at a time, and as a row of a table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import logging
+import warnings
+
+import pytest
+
+from tests.differential import programs_nested
+from tests.differential.cases import spread
+from tests.differential.programs import OURS, PROGRAMS, THEIRS
+from tests.differential.vecgraph_side import paths
+from vecgraph.testing.compare import difference
+
+assert programs_nested  # its programs are registered
+
+SIZES = (1, 7, 300)
+MODES = ["debug", "updates", "values", "custom"]
+
+# What is left out, by design of these programs, is logged a line each.
+logging.getLogger("langgraph").setLevel(logging.ERROR)
+logging.getLogger("vecgraph").setLevel(logging.ERROR)
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer")
+
+
+@functools.cache
+def built(name, ours):
+    """Return a program's app; apps hold nothing of a run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return PROGRAMS[name].make(OURS if ours else THEIRS)
+
+
+def is_async(name):
+    return built(name, True).is_async
+
+
+def attempt(call):
+    """Return what `call` returns, or the type and text of what it raises."""
+    try:
+        return ("value", call())
+    except Exception as error:  # noqa: BLE001  whatever a run raises is its result
+        return as_error(error)
+
+
+def as_error(error):
+    return ("error", type(error).__name__, str(error))
+
+
+def options(name):
+    program = PROGRAMS[name]
+    return {"config": program.config, "context": program.context}
+
+
+def invoked(name, ours, row):
+    app, row = built(name, ours), copy.deepcopy(row)
+    if is_async(name):
+        return attempt(lambda: asyncio.run(app.ainvoke(row, **options(name))))
+    return attempt(lambda: app.invoke(row, **options(name)))
+
+
+@functools.cache
+def expected(name):
+    """Return LangGraph's outcome of each row."""
+    return [invoked(name, False, row) for row in PROGRAMS[name].rows]
+
+
+def streamed(name, ours, row):
+    """Return a run's chunks: by superstep the tasks, updates by node, and values; and the rest."""
+    app, row, chunks = built(name, ours), copy.deepcopy(row), []
+
+    async def collect() -> None:
+        async for chunk in app.astream(row, stream_mode=MODES, **options(name)):
+            chunks.append(copy.deepcopy(chunk))  # noqa: PERF401  what came before an error counts
+
+    def gather() -> None:
+        for chunk in app.stream(row, stream_mode=MODES, **options(name)):
+            chunks.append(copy.deepcopy(chunk))  # noqa: PERF401  what came before an error counts
+
+    ended = attempt((lambda: asyncio.run(collect())) if is_async(name) else gather)
+    return ended, by_superstep(chunks, failed=ended[0] == "error")
+
+
+def by_superstep(chunks, failed):
+    """Sort what comes in the order of threads; leave out what a failing superstep streams."""
+    supersteps = [{"tasks": [], "updates": {}, "values": [], "custom": []}]
+    for mode, chunk in chunks:
+        now = supersteps[-1]
+        if mode == "debug" and chunk["type"] == "task":
+            now["tasks"].append([chunk["payload"]["name"], chunk["payload"]["input"]])
+        elif mode == "updates":
+            for node, update in chunk.items():
+                now["updates"].setdefault(node, []).append(update)
+        elif mode == "custom":
+            now["custom"].append(chunk)
+        elif mode == "values":
+            now["values"].append(chunk)
+            supersteps.append({"tasks": [], "updates": {}, "values": [], "custom": []})
+    for superstep in supersteps:
+        for updates in superstep["updates"].values():
+            updates.sort(key=repr)  # several Sends to one node end in any order
+    if failed:
+        supersteps[-1] = {"tasks": supersteps[-1]["tasks"]}
+    return supersteps
+
+
+def assert_same(wanted, found, what):
+    different = difference(wanted, found)
+    assert different is None, f"{what}: {different}\nLangGraph: {wanted}\nvecgraph:  {found}"
+
+
+def as_outcomes(results):
+    return [as_error(r) if isinstance(r, Exception) else ("value", r) for r in results]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_invoke(name) -> None:
+    for row, wanted in zip(PROGRAMS[name].rows, expected(name), strict=True):
+        assert_same(wanted, invoked(name, True, row), f"input {row!r}")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_stream(name) -> None:
+    for row in PROGRAMS[name].rows:
+        wanted, found = (streamed(name, ours, row) for ours in (False, True))
+        assert_same(wanted, found, f"input {row!r}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_batch_of_a_list(name, size) -> None:
+    app = built(name, True)
+    rows, places = spread(PROGRAMS[name].rows, size)
+    wanted = [expected(name)[place] for place in places]
+    for path in paths(app, size):
+        given = [copy.deepcopy(row) for row in rows]  # each its own
+        if is_async(name):
+            results = asyncio.run(app.abatch(given, return_exceptions=True, **options(name)))
+        else:
+            results = app.batch(given, return_exceptions=True, **options(name))
+        for at, found in enumerate(as_outcomes(results)):
+            assert_same(wanted[at], found, f"{path}, row {at}, input {rows[at]!r}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.plain])
+def test_batch_of_a_table(name, size) -> None:
+    app = built(name, True)
+    rows, places = spread(PROGRAMS[name].rows, size)
+    wanted = [expected(name)[place] for place in places]
+    for path in paths(app, size):
+        given = [copy.deepcopy(row) for row in rows]  # each its own
+        table = {key: [row[key] for row in given] for key in given[0]}
+        if is_async(name):
+            result = asyncio.run(app.abatch(table, **options(name)))
+        else:
+            result = app.batch(table, **options(name))
+        for at, found in enumerate(as_outcomes(result.to_list())):
+            assert_same(wanted[at], found, f"{path}, row {at}, input {rows[at]!r}")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_abatch_of_what_needs_no_loop(name) -> None:
+    rows = copy.deepcopy(PROGRAMS[name].rows)
+    results = asyncio.run(built(name, True).abatch(rows, return_exceptions=True, **options(name)))
+    for at, found in enumerate(as_outcomes(results)):
+        assert_same(expected(name)[at], found, f"row {at}")

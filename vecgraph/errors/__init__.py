@@ -1,0 +1,73 @@
+"""Every error that vecgraph raises, under LangGraph's names where LangGraph has it.
+
+::
+
+    Exception
+    +-- GraphBubbleUp                not a failure: control flow that leaves a node
+    |   +-- GraphInterrupt
+    |   +-- GraphDrained
+    |   +-- ParentCommand
+    +-- InvalidUpdateError           a write that breaks a rule
+    |   +-- VectorNodeError          a vector node's return of the wrong shape (also a BatchError)
+    +-- EmptyInputError              nothing to start from
+    +-- EmptyChannelError            a read of a channel never written
+    +-- TaskNotFound
+    +-- NodeCancelledError
+    +-- NodeTimeoutError
+    +-- UnknownInterruptError
+    +-- BatchError                   vecgraph's own
+    |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- NotImplementedError
+    |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
+    +-- RecursionError
+        +-- GraphRecursionError      more supersteps than the limit
+
+What LangGraph raises too has its type and its text to the letter: help of our own is a
+note. Class methods build each error from facts and keep them as attributes.
+"""
+
+from __future__ import annotations
+
+from vecgraph.errors._batch import BatchError as BatchError
+from vecgraph.errors._batch import BatchInputError as BatchInputError
+from vecgraph.errors._batch import UnsupportedError as UnsupportedError
+from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
+from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
+from vecgraph.errors._langgraph import ErrorCode as ErrorCode
+from vecgraph.errors._langgraph import GraphBubbleUp as GraphBubbleUp
+from vecgraph.errors._langgraph import GraphDrained as GraphDrained
+from vecgraph.errors._langgraph import GraphInterrupt as GraphInterrupt
+from vecgraph.errors._langgraph import GraphRecursionError as GraphRecursionError
+from vecgraph.errors._langgraph import InvalidUpdateError as InvalidUpdateError
+from vecgraph.errors._langgraph import NodeCancelledError as NodeCancelledError
+from vecgraph.errors._langgraph import NodeError as NodeError
+from vecgraph.errors._langgraph import NodeTimeoutError as NodeTimeoutError
+from vecgraph.errors._langgraph import ParentCommand as ParentCommand
+from vecgraph.errors._langgraph import TaskNotFound as TaskNotFound
+from vecgraph.errors._langgraph import UnknownInterruptError as UnknownInterruptError
+from vecgraph.errors._langgraph import create_error_message as create_error_message
+from vecgraph.errors._langgraph import first_few as first_few
+
+__all__ = [
+    "BatchError",
+    "BatchInputError",
+    "EmptyChannelError",
+    "EmptyInputError",
+    "ErrorCode",
+    "GraphBubbleUp",
+    "GraphDrained",
+    "GraphInterrupt",
+    "GraphRecursionError",
+    "InvalidUpdateError",
+    "NodeCancelledError",
+    "NodeError",
+    "NodeTimeoutError",
+    "ParentCommand",
+    "TaskNotFound",
+    "UnknownInterruptError",
+    "UnsupportedError",
+    "VectorNodeError",
+    "create_error_message",
+    "first_few",
+]
