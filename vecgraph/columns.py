@@ -247,14 +247,6 @@ class Column:
             return self
         return Column(array, self.present)
 
-    def unshared(self, others: Iterable[Array]) -> Column:
-        """Return the column, its array copied if it may overlap one of `others`."""
-        values = self.values
-        arrays = [other for other in others if isinstance(other, np.ndarray)]
-        if isinstance(values, np.ndarray) and any(np.may_share_memory(values, a) for a in arrays):
-            return Column(values.copy(), self.present)
-        return self
-
     def as_objects(self) -> Column:
         """Return the column as an array of Python objects."""
         return Column(_as_objects(self.values), self.present)

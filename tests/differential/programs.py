@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
+import langgraph.channels
 import langgraph.config
 import langgraph.graph.message
 import langgraph.managed
@@ -20,6 +21,7 @@ from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, Tool
 from langgraph.graph import StateGraph as LangGraphStateGraph
 from pydantic import BaseModel, field_validator
 
+import vecgraph.channels
 import vecgraph.config
 import vecgraph.graph.message
 import vecgraph.managed
@@ -29,10 +31,11 @@ from vecgraph.graph import StateGraph
 START, END = "__start__", "__end__"
 
 
-def library(graph, types, message, managed, config):
+def library(graph, types, channels, message, managed, config):
     """Gather the names that the programs use."""
     return SimpleNamespace(
         StateGraph=graph,
+        channels=channels,
         Send=types.Send,
         Command=types.Command,
         Overwrite=types.Overwrite,
@@ -49,6 +52,7 @@ def library(graph, types, message, managed, config):
 OURS = library(
     StateGraph,
     vecgraph.types,
+    vecgraph.channels,
     vecgraph.graph.message,
     vecgraph.managed,
     vecgraph.config,
@@ -56,6 +60,7 @@ OURS = library(
 THEIRS = library(
     LangGraphStateGraph,
     langgraph.types,
+    langgraph.channels,
     langgraph.graph.message,
     langgraph.managed,
     langgraph.config,

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import BaseModel
 
-from tests.differential.programs import END, START, Counted, numbers, program
+from tests.differential.programs import END, START, Counted, Point, numbers, program
 
 
 class Inner(TypedDict):
@@ -300,4 +300,64 @@ def children_beside_each_other_in_a_loop(lib):
     parent.add_edge(START, "right")
     parent.add_edge(["left", "right"], "down")
     parent.add_conditional_edges("down", lambda s: ["left", "right"] if s["n"] > 0 else END)
+    return parent.compile()
+
+
+@program([{"n": n} for n in range(6)])
+def children_of_typed_parents(lib):
+    def typed(state):
+        return {"log": [type(state).__name__, str(sorted(state))], "n": state["n"] + 1}
+
+    untyped = chain(lib, Counted, ("typed", typed)).compile()
+
+    def look(state):
+        return {"log": [type(state).__name__], "n": state.n * 2}
+
+    pointed = chain(lib, Point, ("look", look)).compile()
+    parent = lib.StateGraph(Typed)
+    parent.add_sequence([("untyped", untyped), ("pointed", pointed), ("end", look)])
+    parent.add_edge(START, "untyped")
+    return parent.compile()
+
+
+@program(numbers(log=[]))
+def deferred_child_and_sends_of_odd_inputs(lib):
+    def spread(state):
+        odd = [{"log": ["sent"]}, {}, None, {"n": 3}, 5, "text", {"log": 5}, [("log", ["pair"])]]
+        return ["beside", lib.Send("child", odd[state["n"] % len(odd)])]
+
+    parent = lib.StateGraph(Counted)
+    parent.add_node("child", inner_app(lib))
+    parent.add_node("beside", lambda state: {"log": ["beside"]})
+    parent.add_node("last", inner_app(lib), defer=True)
+    parent.set_conditional_entry_point(spread)
+    parent.add_edge("beside", "last")
+    parent.add_edge("child", "beside")
+    return parent.compile()
+
+
+@program(numbers(log=[]))
+def coroutine_child_leaves_and_retries(lib):
+    async def leave(state, runtime):
+        attempt = runtime.execution_info.node_attempt
+        if attempt < state["n"] - 5:
+            raise ConnectionError(f"attempt {attempt}")
+        if state["n"] % 2:
+            return {"log": [attempt]}
+        sends = [lib.Send("child2", {"n": 1, "log": [i]}) for i in range(state["n"] // 2)]
+        return lib.Command(graph=lib.Command.PARENT, goto=sends, update={"n": attempt})
+
+    async def plain(state):
+        return {"log": [("plain", state["n"])]}
+
+    policy = lib.RetryPolicy(initial_interval=0, jitter=False)
+    child = lib.StateGraph(Counted)
+    child.add_node("leave", leave, retry_policy=policy)
+    child.add_edge(START, "leave")
+    parent = lib.StateGraph(Counted)
+    parent.add_node("child", child.compile())
+    parent.add_node("child2", chain(lib, Counted, ("plain", plain)).compile())
+    parent.add_node("end", plain)
+    parent.add_edge(START, "child")
+    parent.add_edge(["child", "child2"], "end")
     return parent.compile()

@@ -146,7 +146,6 @@ class Lanes:
         # The scope's last place holds the state and the scope: free both without the collector.
         self.scope.leave()
         results = self.archive.results()
-        results.columns = _unshared(results.columns, inputs)
         results.supersteps, results.run_steps = self.supersteps, self.run_steps
         if isinstance(self.tables.program.outputs, str):
             results.bare = self.tables.program.outputs
@@ -360,14 +359,6 @@ class Lanes:
         if len(lane.live) < n * _COMPACT or narrow:
             return dense(lane)
         return lane
-
-
-def _unshared(columns: dict[str, Column], inputs: Inputs) -> dict[str, Column]:
-    """Return the columns with copies of those that are the caller's own input arrays."""
-    if inputs.is_objects:
-        return columns
-    given = [column.values for name in inputs.names if (column := inputs.column(name)) is not None]
-    return {name: column.unshared(given) for name, column in columns.items()}
 
 
 def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
