@@ -7,7 +7,8 @@ from typing import Annotated, TypedDict
 
 from pydantic import BaseModel
 
-from tests.differential.programs import END, START, Counted, Point, numbers, program
+from tests.differential.programs import END, START, Counted, numbers, program, state_of
+from tests.differential.programs_schemas import Point
 
 
 class Inner(TypedDict):
@@ -99,7 +100,7 @@ def input_and_output_schema_of_a_child(lib):
         input_schema=Given,
         output_schema=Gives,
     ).compile()
-    State = TypedDict("State", {"n": int, "value": int, "log": Annotated[list, operator.add]})
+    State = state_of(n=int, value=int, log=Annotated[list, operator.add])
     last = ("last", lambda state: {"log": sorted(state)})
     return chain(lib, State, ("child", child), last).compile()
 
@@ -237,7 +238,7 @@ def bare_child(lib):
 
 @program([{"n": n, "log": [], "tries": []} for n in range(7)])
 def retried_child(lib):
-    State = TypedDict("State", {**Counted.__annotations__, "tries": list})
+    State = state_of(n=int, log=Annotated[list, operator.add], tries=list)
 
     def unsteady(state):
         state["tries"].append(len(state["tries"]))  # in place: it outlives the failed attempt

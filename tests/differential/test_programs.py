@@ -14,13 +14,16 @@ import warnings
 
 import pytest
 
-from tests.differential import programs_more, programs_nested
+from tests.differential import (  # noqa: F401  importing them registers their programs
+    programs_control,
+    programs_more,
+    programs_nested,
+    programs_schemas,
+)
 from tests.differential.cases import spread
 from tests.differential.programs import OURS, PROGRAMS, THEIRS
 from tests.differential.vecgraph_side import paths
 from vecgraph.testing.compare import difference
-
-assert programs_more and programs_nested  # their programs are registered
 
 SIZES = (1, 7, 300)
 MODES = ["debug", "updates", "values", "custom"]
@@ -92,25 +95,30 @@ def streamed(name, ours, row):
 
 def by_superstep(chunks, failed):
     """Sort what comes in the order of threads; leave out what a failing superstep streams."""
-    supersteps = [{"tasks": [], "updates": {}, "values": [], "custom": []}]
+    supersteps = [blank()]
     for mode, chunk in chunks:
-        now = supersteps[-1]
-        if mode == "debug" and chunk["type"] == "task":
-            now["tasks"].append([chunk["payload"]["name"], chunk["payload"]["input"]])
-        elif mode == "updates":
-            for node, update in chunk.items():
-                now["updates"].setdefault(node, []).append(update)
-        elif mode == "custom":
-            now["custom"].append(chunk)
-        elif mode == "values":
-            now["values"].append(chunk)
-            supersteps.append({"tasks": [], "updates": {}, "values": [], "custom": []})
+        note(supersteps[-1], mode, chunk)
+        if mode == "values":
+            supersteps.append(blank())
     for superstep in supersteps:
         for updates in superstep["updates"].values():
             updates.sort(key=repr)  # several Sends to one node end in any order
-    if failed:
-        supersteps[-1] = {"tasks": supersteps[-1]["tasks"]}
-    return supersteps
+    return shortened(supersteps, len(supersteps)) if failed else supersteps
+
+
+def blank():
+    return {"tasks": [], "updates": {}, "values": [], "custom": []}
+
+
+def note(superstep, mode, chunk) -> None:
+    """Add one streamed chunk to its superstep."""
+    if mode == "updates":
+        for node, update in chunk.items():
+            superstep["updates"].setdefault(node, []).append(update)
+    elif mode != "debug":
+        superstep[mode].append(chunk)
+    elif chunk["type"] == "task":
+        superstep["tasks"].append([chunk["payload"]["name"], chunk["payload"]["input"]])
 
 
 def shortened(supersteps, n):

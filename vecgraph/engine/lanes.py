@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vecgraph.columns import Column, concat
+from vecgraph.columns import Column
 from vecgraph.config import current_task
 from vecgraph.constants import START
+from vecgraph.engine.archive import Archive
 from vecgraph.engine.lane import Lane, dense, drop, same, together
 from vecgraph.engine.memory import keep_freed_memory
 from vecgraph.engine.read import Clock
@@ -27,7 +28,7 @@ from vecgraph.engine.superstep import Applied, apply, execute, proceed
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.engine.tasks import Due, Executed
 from vecgraph.errors import GraphRecursionError
-from vecgraph.positions import count, is_sorted_unique, joined_apart, mask_of, positions, union
+from vecgraph.positions import count, joined_apart, mask_of, positions, union
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
@@ -48,38 +49,6 @@ _COMPACT = 0.75
 _REFILL = 0.5
 _NARROW = 8
 """Up to this many columns, compacting a lane is cheaper than gathering at every step."""
-
-
-class Archive:
-    """Results of the runs that have ended, in the order in which they ended."""
-
-    def __init__(self, names: tuple[str, ...], ids: Rows) -> None:
-        n = len(ids)
-        self.ids = ids
-        self.names = names
-        self.rows: list[Rows] = []
-        self.columns: dict[str, list[Column]] = {name: [] for name in names}
-        self.emitted: list[np.ndarray] = []
-        self.status = np.zeros(n, np.int8)
-        self.steps = np.zeros(n, np.int64)
-        self.errors: list[RowError] = []
-
-    def results(self) -> Results:
-        """Return everything in row order."""
-        n = len(self.status)
-        if not self.rows:
-            columns = {name: Column.absent(0) for name in self.names}
-            return Results(columns, np.zeros(0, np.bool_), self.status, self.steps, self.ids)
-        rows = np.concatenate(self.rows)
-        columns = {name: concat(parts) for name, parts in self.columns.items()}
-        emitted = np.concatenate(self.emitted)
-        if not is_sorted_unique(rows):
-            order = np.empty(n, np.intp)
-            order[rows] = np.arange(n)
-            columns = {name: column.take(order) for name, column in columns.items()}
-            emitted = emitted[order]
-        errors = sorted(self.errors, key=lambda error: error.row)
-        return Results(columns, emitted, self.status, self.steps, self.ids, errors)
 
 
 class Lanes:
@@ -139,7 +108,10 @@ class Lanes:
         try:
             lane = self._refill(None)
             while lane is not None:
-                self._step(lane)
+                self._march(lane)
+                if lane.due:
+                    lane = self._compact(lane)
+                    self._step(lane)
                 lane = self._refill(self._compact(lane))
         finally:
             current_task.reset(token)
@@ -194,25 +166,59 @@ class Lanes:
         started = inputs is not None
         clock = Clock(self.tick, lane.birth, self.shared.limit)
         record = None if self.observer is None or started else _record(lane, clock, self.ids)
-        applied = self._apart(lane, clock) if self._is_apart(lane) else None
-        if applied is None:
+        if self._is_apart(lane):
+            applied = self._apart(lane, clock)
+        else:
             done = [
                 execute(tables, state, due, clock, self.scope, self.ids, inputs) for due in lane.due
             ]
             applied = apply(tables, self.control, state, lane.live, done)
-        self._emit(lane, applied.written)
-        lane.due = applied.due
-        if not started:
-            self.supersteps += 1
-            self.run_steps += count(lane.live, len(state))
-            self.tick += 1
-        self._retire(lane, applied, clock, started=started)
+        self._finish(lane, applied, clock, started=started)
         if self.observer is not None and record is not None:
             self.observer(Superstep(*record, perf_counter() - begin))
         if self.on_step is not None:
             running = count(lane.live, len(lane.state))
             failed = len(self.archive.errors)
             self.on_step(self.ended - failed, running, failed, self.run_steps)
+
+    def _finish(self, lane: Lane, applied: Applied, clock: Clock, *, started: bool = False) -> None:
+        """Take over what a superstep left."""
+        self._emit(lane, applied.written)
+        lane.due = applied.due
+        if not started:
+            self._count(count(lane.live, len(lane.state)))
+        self._retire(lane, applied, clock)
+
+    def _count(self, runs: int) -> None:
+        self.supersteps += 1
+        self.run_steps += runs
+        self.tick += 1
+
+    def _march(self, lane: Lane) -> None:
+        """Run supersteps while all rows of a lane go from one node to one node.
+
+        Nothing has to be decided between two of those but where the rows go. The first
+        superstep that is different (runs end or part, a call fails, the limit is near) is
+        finished like any other. Nobody may be watching.
+        """
+        if not self.apart or self.observer is not None or self.on_step is not None:
+            return
+        n, limit = len(lane.state), self.shared.limit
+        while len(lane.due) == 1 and lane.due[0].where is None:
+            due = lane.due[0]
+            if self._solo(due.spec) is None or self.tick - lane.oldest >= limit:
+                return
+            clock = Clock(self.tick, lane.birth, limit)
+            result = self._short(lane, due, clock)
+            ahead = None if isinstance(result, Unfinished) else _one_way(result[0])
+            if ahead is None or isinstance(result, Unfinished):
+                self._finish(lane, self._settled(lane, clock, [(due, result)]), clock)
+                return
+            if lane.emitted is not None:
+                self._emit(lane, result[1])
+            self._count(n)
+            if ahead != due.spec.name:
+                lane.due = [Due(self.tables.nodes[ahead], None)]
 
     def _is_apart(self, lane: Lane) -> bool:
         """Return whether every run is at one node only, and each node has a short form."""
@@ -232,43 +238,49 @@ class Lanes:
 
     def _apart(self, lane: Lane, clock: Clock) -> Applied:
         """Run and apply the tasks of a superstep one after the other: they share no row."""
+        results = [(due, self._short(lane, due, clock)) for due in lane.due]
+        return self._settled(lane, clock, results)
+
+    def _short(self, lane: Lane, due: Due, clock: Clock) -> tuple[Moved, Where] | Unfinished:
+        solo = self._solo(due.spec)
+        assert solo is not None
+        site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
+        return solo.run(lane.state, due.where, count(due.where, len(lane.state)), site, self.scope)
+
+    def _settled(
+        self,
+        lane: Lane,
+        clock: Clock,
+        results: list[tuple[Due, tuple[Moved, Where] | Unfinished]],
+    ) -> Applied:
+        """Return what tasks that share no row leave together."""
         n = len(lane.state)
-        whole = Applied([], {}, _NOBODY)
+        whole = Applied([], {}, _NOBODY, exclusive=True)
         going: dict[str, list[Where]] = {}
         wrote: list[Where] = []
-        exclusive = True
-        for due in lane.due:
+        for due, result in results:
             solo = self._solo(due.spec)
-            assert solo is not None
-            exclusive = exclusive and solo.exclusive
-            site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
-            result = solo.run(lane.state, due.where, count(due.where, n), site, self.scope)
+            whole.exclusive = whole.exclusive and solo is not None and solo.exclusive
             if isinstance(result, Unfinished):
-                exclusive = False
-                result = self._general(lane, due, clock, site, result, whole)
+                whole.exclusive = False
+                result = self._general(lane, due, clock, result, whole)
             moved, written = result
             wrote.append(written)
             for name, where in moved:
                 going.setdefault(name, []).append(where)
-        join = joined_apart if exclusive else union
+        join = joined_apart if whole.exclusive else union
         for name in sorted(going):
             where = join(going[name], n)
             if where is None or len(where):
                 whole.due.append(Due(self.tables.nodes[name], where))
         whole.written = joined_apart(wrote, n)
-        whole.exclusive = exclusive
         return whole
 
     def _general(
-        self,
-        lane: Lane,
-        due: Due,
-        clock: Clock,
-        site: LaneSite,
-        left: Unfinished,
-        whole: Applied,
+        self, lane: Lane, due: Due, clock: Clock, left: Unfinished, whole: Applied
     ) -> tuple[Moved, Where]:
         """Apply one of several tasks that share no row, the general way."""
+        site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
         if left.routed:
             executed = Executed(due, left.outcome)
             site.note(due.spec.name, left.outcome.failures)
@@ -293,7 +305,7 @@ class Lanes:
                 values = self.tables.channels[name].read_columns(lane.state.gather(name, written))
                 lane.shown[name] = column.put(written, values)
 
-    def _retire(self, lane: Lane, applied: Applied, clock: Clock, *, started: bool) -> None:
+    def _retire(self, lane: Lane, applied: Applied, clock: Clock) -> None:
         n = len(lane.state)
         alive = _alive(lane, n, exclusive=applied.exclusive)
         spent = self._spent(lane, clock, applied)
@@ -359,6 +371,13 @@ class Lanes:
         if len(lane.live) < n * _COMPACT or narrow:
             return dense(lane)
         return lane
+
+
+def _one_way(moved: Moved) -> str | None:
+    """Return the node that every row goes to, None if there is no such node."""
+    if len(moved) == 1 and moved[0][1] is None:
+        return moved[0][0]
+    return None
 
 
 def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:

@@ -76,6 +76,10 @@ class Solo:
         self.targets = tuple(control.target[channel] for channel in spec.targets)
         assert isinstance(spec.writer, StateWriter)
         self._keys = frozenset(spec.writer.keys)
+        marked = ("arrow_type", "tensor")
+        self._declared = frozenset(
+            name for name, c in tables.channels.items() if any(mark in vars(c) for mark in marked)
+        )
         self.exclusive = len(self.targets) + len(spec.branches) <= 1
 
     @classmethod
@@ -178,7 +182,7 @@ class Solo:
         for name, column in news.items():
             channel = self._tables.channels[name]
             if channel.replaces:
-                cells[name] = column
+                cells[name] = channel.fit(column) if name in self._declared else column
                 continue
             base = state.gather(name, where)
             folded = channel.fold_columns(base, [Write(None, column)])

@@ -1,0 +1,48 @@
+"""Results of the runs that have ended, gathered as they leave their lanes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vecgraph.columns import Column, concat
+from vecgraph.engine.records import Results, RowError
+from vecgraph.positions import is_sorted_unique
+
+if TYPE_CHECKING:
+    from vecgraph.typing import Rows
+
+__all__ = ["Archive"]
+
+
+class Archive:
+    """Results of the runs that have ended, in the order in which they ended."""
+
+    def __init__(self, names: tuple[str, ...], ids: Rows) -> None:
+        n = len(ids)
+        self.ids = ids
+        self.names = names
+        self.rows: list[Rows] = []
+        self.columns: dict[str, list[Column]] = {name: [] for name in names}
+        self.emitted: list[np.ndarray] = []
+        self.status = np.zeros(n, np.int8)
+        self.steps = np.zeros(n, np.int64)
+        self.errors: list[RowError] = []
+
+    def results(self) -> Results:
+        """Return everything in row order."""
+        n = len(self.status)
+        if not self.rows:
+            columns = {name: Column.absent(0) for name in self.names}
+            return Results(columns, np.zeros(0, np.bool_), self.status, self.steps, self.ids)
+        rows = np.concatenate(self.rows)
+        columns = {name: concat(parts) for name, parts in self.columns.items()}
+        emitted = np.concatenate(self.emitted)
+        if not is_sorted_unique(rows):
+            order = np.empty(n, np.intp)
+            order[rows] = np.arange(n)
+            columns = {name: column.take(order) for name, column in columns.items()}
+            emitted = emitted[order]
+        errors = sorted(self.errors, key=lambda error: error.row)
+        return Results(columns, emitted, self.status, self.steps, self.ids, errors)
