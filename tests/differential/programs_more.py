@@ -226,3 +226,35 @@ def default_retries(lib):
         "a", lambda s: [lib.Send("b", {"n": s["n"] - i}) for i in range(3)] if s["n"] < 7 else END
     )
     return builder.compile()
+
+
+@program([{"n": n, "log": [n] * (n % 3)} for n in range(6)])
+def one_value_in_several_places(lib):
+    class Shared(TypedDict):
+        n: Any
+        log: Annotated[list, operator.add]
+        other: list
+        both: Annotated[list, operator.add]
+
+    builder = lib.StateGraph(Shared)
+    builder.add_node("copy", lambda s: {"other": s["log"], "both": s["log"], "n": s})
+    builder.add_node("grow", lambda s: {"log": s["other"], "both": [len(s["n"])]})
+    builder.add_node("change", lambda s: s["other"].append("late"))
+    builder.add_edge(START, "copy")
+    builder.add_edge("copy", "grow")
+    builder.add_edge("grow", "change")
+    return builder.compile()
+
+
+@program(
+    [{"n": n, "log": []} for n in (0, -1, 2**63, 1.5, float("nan"), True, None, "a", b"b", [])]
+)
+def mixed_types_in_one_column(lib):
+    def twice(state):
+        return {"n": state["n"] * 2, "log": [type(state["n"]).__name__]}
+
+    builder = lib.StateGraph(Counted)
+    builder.add_node("twice", twice)
+    builder.add_edge(START, "twice")
+    builder.add_conditional_edges("twice", lambda s: END if len(s["log"]) > 2 else "twice")
+    return builder.compile()

@@ -362,3 +362,24 @@ def coroutine_child_leaves_and_retries(lib):
     parent.add_edge(START, "child")
     parent.add_edge(["child", "child2"], "end")
     return parent.compile()
+
+
+@program(numbers(4, log=[]))
+def streams_of_children(lib):
+    def write(state, writer):
+        writer(("child", state["n"]))
+        return {"log": ["child"]}
+
+    def late(state, runtime):
+        lib.get_stream_writer()(("late", state["n"]))
+        runtime.stream_writer("later")
+
+    child = chain(lib, Counted, ("write", write), ("late", late)).compile()
+
+    def call(state, writer):
+        writer("before")
+        log = child.invoke({"n": -1, "log": []})["log"]
+        lib.get_stream_writer()("after")
+        return {"log": log}
+
+    return chain(lib, Counted, ("child", child), ("call", call)).compile()

@@ -21,7 +21,7 @@ from tests.differential import (  # noqa: F401  importing them registers their p
     programs_schemas,
 )
 from tests.differential.cases import spread
-from tests.differential.programs import OURS, PROGRAMS, THEIRS
+from tests.differential.programs import OURS, PROGRAMS, THEIRS, Counted
 from tests.differential.vecgraph_side import paths
 from vecgraph.testing.compare import difference
 
@@ -190,3 +190,20 @@ def test_abatch_of_what_needs_no_loop(name) -> None:
     results = asyncio.run(built(name, True).abatch(rows, return_exceptions=True, **options(name)))
     for at, found in enumerate(as_outcomes(results)):
         assert_same(expected(name)[at], found, f"row {at}")
+
+
+def test_random_numbers_of_a_child_do_not_depend_on_the_other_rows() -> None:
+    def draw(state, runtime):
+        return {"log": [float(runtime.rng.random())]}
+
+    child = programs_nested.chain(OURS, Counted, ("draw", draw)).compile()
+    parent = OURS.StateGraph(Counted).add_node("child", child)
+    parent.add_node("late", lambda state: None).add_edge("late", "child")
+    parent.set_conditional_entry_point(lambda state: "child" if state["n"] % 3 else "late")
+    app = parent.compile()
+    rows = [{"n": n, "log": []} for n in range(100)]
+    every = app.batch(rows)
+    some = [2, 3, 4, 50, 60]
+    for path in paths(app, len(some)):
+        found = app.batch([rows[n] for n in some], ids=some)
+        assert found == [every[n] for n in some], path

@@ -77,6 +77,9 @@ class Nested:
 
     def _inherited(self, scope: Scope, rows: Rows | None) -> Shared:
         shared = scope.shared
+        steps, tasks = scope.words()
+        if rows is not None and shared.rows is not None:
+            rows = shared.rows[rows]
         return Shared(
             shared.config,
             context=shared.context,
@@ -84,6 +87,8 @@ class Nested:
             seed=shared.seed,
             path=f"{shared.path}{scope.node}|",
             rows=rows,
+            steps=steps,
+            tasks=tasks,
         )
 
     @staticmethod

@@ -34,11 +34,23 @@ class Shared:
         Gets the row and the value that a node writes to the ``custom`` stream.
     rows : int64 ndarray, or None
         In a subgraph: the enclosing batch's number of each of its runs.
+    steps, tasks : int, or int64 ndarray
+        In a subgraph: the enclosing task's `Scope.words`, for all its runs or for each.
     path : str
         Names of the enclosing graphs' nodes; keeps a subgraph's random numbers apart.
     """
 
-    __slots__ = ("config", "context", "path", "rows", "seed", "store", "write")
+    __slots__ = (
+        "config",
+        "context",
+        "path",
+        "rows",
+        "seed",
+        "steps",
+        "store",
+        "tasks",
+        "write",
+    )
 
     def __init__(
         self,
@@ -50,6 +62,8 @@ class Shared:
         write: Callable[[int, Any], None] | None = None,
         path: str = "",
         rows: Rows | None = None,
+        steps: Any = 0,
+        tasks: Any = 0,
     ) -> None:
         self.config = config
         self.context = context
@@ -58,6 +72,8 @@ class Shared:
         self.write = write
         self.path = path
         self.rows = rows
+        self.steps = steps
+        self.tasks = tasks
 
     @property
     def limit(self) -> int:
@@ -176,18 +192,33 @@ class Scope(TaskContext):
             **options,
         )
 
+    def words(self) -> tuple[Any, Any]:
+        """Return the numbers that tell this task's random stream from its run's others.
+
+        The superstep and the index of the Send (0 for none, else from 1 on), each with
+        those of the enclosing graphs' tasks above it; of a vectorised task one a row.
+        """
+        place, shared = self.place, self.shared
+        if self.vectorised:
+            local: Any = np.asarray(place.rows)
+            tasks: Any = 0 if place.pushes is None else np.asarray(place.pushes) + 1
+            return _word(shared.steps, local, np.asarray(place.steps)), _word(
+                shared.tasks, local, tasks
+            )
+        local = int(place.rows[len(self._done)])
+        task = 0 if self.push is None else self.push + 1
+        return _word(shared.steps, local, self.step), _word(shared.tasks, local, task)
+
     def _rng(self) -> Any:
         shared = self.shared
         node = shared.path + self.node
+        steps, tasks = self.words()
         if self.vectorised:
-            place = self.place
-            rows = place.rows if shared.rows is None else shared.rows[place.rows]
-            tasks = 0 if place.pushes is None else np.asarray(place.pushes) + 1
-            return _LazyGenerator(
-                lambda: RowStreams(shared.seed, rows, np.asarray(place.steps), node, tasks)
-            )
-        row, step, task = self.row, self.step, 0 if self.push is None else self.push + 1
-        return _LazyGenerator(lambda: row_generator(shared.seed, row, step, node, task))
+            rows = self.place.rows
+            rows = rows if shared.rows is None else shared.rows[rows]
+            return _LazyGenerator(lambda: RowStreams(shared.seed, rows, steps, node, tasks))
+        row = self.row
+        return _LazyGenerator(lambda: row_generator(shared.seed, row, int(steps), node, int(tasks)))
 
     def arguments(self, inject: Mapping[str, str]) -> dict[str, Any]:
         """Return the keyword arguments that a function wants, for the current row."""
@@ -224,6 +255,16 @@ class _Length:
 
     def __len__(self) -> int:
         return self._n
+
+
+def _word(above: Any, local: Any, value: Any) -> Any:
+    """Return `value` with the enclosing task's word above it, in the 63 bits of a counter."""
+    base = above if isinstance(above, int) else above[local]
+    return ((base & _WORD) << _BITS) + value
+
+
+_BITS = 20
+_WORD = (1 << (63 - _BITS)) - 1
 
 
 class _LazyGenerator:
