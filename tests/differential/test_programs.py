@@ -30,7 +30,6 @@ MODES = ["debug", "updates", "values", "custom"]
 
 # What is left out, by design of these programs, is logged a line each.
 logging.getLogger("langgraph").setLevel(logging.ERROR)
-logging.getLogger("vecgraph").setLevel(logging.ERROR)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer")
 

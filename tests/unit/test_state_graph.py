@@ -417,7 +417,7 @@ def test_a_nodes_policies_win_over_the_defaults():
 def test_later_changes_only_warn(caplog):
     builder = chain(OURS)
     app = builder.compile()
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "vecgraph"):
         builder.add_node(c).add_edge("a", "c").add_conditional_edges("a", route)
     assert len(caplog.records) == 3
     assert "already been compiled" in caplog.text
