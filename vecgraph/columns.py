@@ -43,7 +43,7 @@ class Column:
     """N values and which of them are present.
 
     Never changed once it is made. (It is not a frozen dataclass because supersteps make
-    many, and freezing quadruples what that costs.)
+    many, and freezing makes that dearer.)
 
     Attributes
     ----------
