@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from os import getenv
 from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from vecgraph.ambient import current_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ __all__ = [
     "get_config",
     "get_store",
     "get_stream_writer",
+    "has_coordinates",
     "merge_configs",
 ]
 
@@ -111,10 +113,6 @@ class TaskContext:
         return self._runtime
 
 
-current_task: ContextVar[TaskContext | None] = ContextVar("current_task", default=None)
-"""The task that runs in this thread or coroutine."""
-
-
 def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     """Return one config of several; the later wins.
 
@@ -152,7 +150,7 @@ def ensure_config(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     task = current_task.get()
     if task is not None:
         full.update((k, _copy(v)) for k, v in task.config.items() if not _is_empty(v))
-        if any(_has_coordinates(config) for config in configs):
+        if any(has_coordinates(config) for config in configs):
             full["configurable"] = {}
     # A subgraph gets its parent's tags twice: as the running task's and explicitly.
     inherited = frozenset(full["tags"])
@@ -192,7 +190,8 @@ def _copy(value: Any) -> Any:
     return value.copy() if isinstance(value, list | dict) else value
 
 
-def _has_coordinates(config: Mapping[str, Any] | None) -> bool:
+def has_coordinates(config: Mapping[str, Any] | None) -> bool:
+    """Return whether a config names checkpoints of its own."""
     given = (config or {}).get("configurable") or {}
     return any(not _is_empty(given.get(key)) for key in _COORDINATES)
 
@@ -220,7 +219,7 @@ def get_stream_writer() -> StreamWriter:
 
 
 def _task() -> TaskContext:
-    task = current_task.get()
+    task: TaskContext | None = current_task.get()
     if task is None:
         raise RuntimeError("Called get_config outside of a runnable context")
     return task

@@ -74,6 +74,15 @@ class NodeSpec:
         Conditional edges, in the order in which they were added.
     hidden : bool
         Left out of streams (the start node).
+    defer : bool
+        It runs only when no other node would.
+    metadata, tags : mapping, tuple of str
+        Go into the config that the node sees.
+    retry_policy : tuple of RetryPolicy
+    cache_policy : CachePolicy or None
+    timeout : TimeoutPolicy or None
+    error_handler : str or None
+        Node that runs in its place when it has failed.
     """
 
     name: str
@@ -88,6 +97,7 @@ class NodeSpec:
     hidden: bool = False
     defer: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
     retry_policy: tuple[Any, ...] = ()
     cache_policy: Any = None
     timeout: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from vecgraph.config import current_task
+from vecgraph.ambient import current_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,25 +2,91 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.constants import MISSING
-from vecgraph.engine.scope import Place, Scope, Shared
-from vecgraph.engine.single import Run, Task, read
+from vecgraph.constants import ERROR, INTERRUPT, MISSING, PUSH, RETURN
+from vecgraph.engine.run_scope import RunScope
+from vecgraph.engine.single import read
 from vecgraph.engine.tables import Tables, names_of
+from vecgraph.errors import GraphInterrupt
+from vecgraph.snapshots import payload_of, writes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from vecgraph.engine.run import Run, Task
+    from vecgraph.engine.shared import Shared
+    from vecgraph.engine.watch import Watcher
     from vecgraph.nodes.writer import Pairs
     from vecgraph.program import Reads
+    from vecgraph.types import Interrupt
 
-__all__ = ["MODES", "Chunks"]
+__all__ = ["MODES", "Both", "Chunk", "Chunks", "Sink", "update_of"]
 
-MODES = ("values", "updates", "custom", "tasks", "debug")
-"""Modes that need no checkpointer."""
+MODES = ("values", "updates", "custom", "messages", "checkpoints", "tasks", "debug")
+"""What a stream may be asked for."""
+
+Chunk = tuple[tuple[str, ...], str, Any]
+"""The namespace of the graph that it comes from, its mode, and what is shown."""
+
+
+class Sink:
+    """Where the chunks of a run, and of the graphs in it, come together.
+
+    Parameters
+    ----------
+    put : callable
+        Takes a `Chunk`; called from whatever thread the run is in.
+    modes : sequence of str
+    subgraphs : bool
+        Whether graphs in the run show theirs too.
+    """
+
+    def __init__(
+        self, put: Callable[[Chunk], None], modes: Sequence[str], *, subgraphs: bool = False
+    ) -> None:
+        self.put = put
+        self.modes = frozenset(modes)
+        self.subgraphs = subgraphs
+
+    def watcher(self, tables: Tables, shared: Shared, keys: Reads) -> Chunks:
+        """Return what turns the records of one graph's run into chunks."""
+        return Chunks(tables, shared, self, keys)
+
+
+class Both:
+    """Two watchers of one run."""
+
+    def __init__(self, first: Watcher, second: Watcher) -> None:
+        self._watchers = (first, second)
+
+    def values(self, run: Run, written: set[str] | None) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.values(run, written)
+
+    def planned(self, run: Run, tasks: list[Task]) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.planned(run, tasks)
+
+    def started(self, run: Run, tasks: list[Task]) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.started(run, tasks)
+
+    def finished(self, run: Run, task: Task) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.finished(run, task)
+
+    def stopped(self, run: Run) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.stopped(run)
 
 
 class Chunks:
@@ -30,34 +96,47 @@ class Chunks:
     ----------
     tables : Tables
     shared : Shared
-    modes : sequence of str
+    sink : Sink
     keys : str or tuple of str
         Channels that ``values`` and ``updates`` show.
     """
 
-    def __init__(self, tables: Tables, shared: Shared, modes: Sequence[str], keys: Reads) -> None:
+    def __init__(self, tables: Tables, shared: Shared, sink: Sink, keys: Reads) -> None:
         self._tables = tables
-        self._modes = frozenset(modes)
+        self._shared = shared
+        self._sink = sink
+        self._modes = sink.modes
         self._keys = keys
         self._names = frozenset(names_of(keys))
-        self._scope = Scope(shared)
-        self.queue: deque[tuple[str, Any]] = deque()
+        self._shown = frozenset(names_of(tables.program.streams)) | {RETURN}
+        self._ns: tuple[str, ...] | None = None
+        self._wants_tasks = bool(self._modes & {"tasks", "debug"})
+        self._wants_checkpoints = bool(self._modes & {"checkpoints", "debug"})
 
     def put(self, mode: str, payload: Any) -> None:
         """Add a chunk if its mode is wanted."""
         if mode in self._modes:
-            self.queue.append((mode, payload))
+            if self._ns is None:
+                ns = self._shared.ns
+                self._ns = tuple(ns.split("|")) if ns else ()
+            self._sink.put((self._ns, mode, payload))
 
     def custom(self, _row: int, value: Any) -> None:
         """Add what a node wrote to its stream writer."""
         self.put("custom", value)
 
-    def values(self, run: Run, written: set[str] | frozenset[str] | None) -> None:
+    def values(self, run: Run, written: set[str] | None) -> None:
         """Add the state after a superstep that changed a channel shown."""
         if written is None or not (
-            self._names.isdisjoint(written) or self._names.isdisjoint(run.updated)
+            self._names.isdisjoint(written) or self._names.isdisjoint(run.updated or ())
         ):
             self.put("values", read(self._tables, run, self._keys, catch=True))
+
+    def planned(self, run: Run, tasks: list[Task]) -> None:
+        """Add the checkpoint that a superstep stands on."""
+        if self._wants_checkpoints and run.thread is not None:
+            payload = payload_of(self._tables, run, tasks, self._shared, self._keys)
+            self._debug(run.step - 1, "checkpoints", "checkpoint", payload)
 
     def started(self, run: Run, tasks: list[Task]) -> None:
         """Add one chunk a task that is due."""
@@ -65,50 +144,102 @@ class Chunks:
             return
         for task in tasks:
             if not task.spec.hidden:
-                payload: dict[str, Any] = {
-                    "id": self._id(run, task),
-                    "name": task.spec.name,
-                    "input": task.input,
-                    "triggers": ("__pregel_push",) if task.push is not None else _triggers(task),
-                }
-                if task.spec.metadata:
-                    payload["metadata"] = dict(task.spec.metadata)
-                self._task(run, "task", payload)
+                self._debug(run.step, "tasks", "task", self._task(run, task))
+
+    def _task(self, run: Run, task: Task) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "id": self._id(run, task),
+            "name": task.spec.name,
+            "input": task.input,
+            "triggers": (PUSH,) if not task.triggers else tuple(sorted(task.triggers)),
+        }
+        metadata = {**_shown(self._shared.config.get("metadata")), **task.spec.metadata}
+        tags = [*(self._shared.config.get("tags") or ()), *task.spec.tags]
+        if tags:
+            metadata["tags"] = tags
+        if metadata:
+            payload["metadata"] = metadata
+        return payload
 
     def finished(self, run: Run, task: Task) -> None:
         """Add a task's update, and the end of the task."""
         if task.spec.hidden:
             return
         pairs = task.pairs or []
-        if "updates" in self._modes:
-            self.put("updates", {task.spec.name: update_of(pairs, self._keys)})
-        if self._wants_tasks:
-            payload: dict[str, Any] = {
-                "id": self._id(run, task),
-                "name": task.spec.name,
-                "error": None,
-                "result": result_of(pairs, self._names),
-                "interrupts": [],
-            }
-            self._task(run, "task_result", payload)
+        asked = _asked(task)
+        if asked is not None:
+            self._ask(run, asked)
+        elif task.error is None or (pairs and pairs[0][0] != ERROR):
+            self._update(task, pairs)
+        if self._wants_tasks and not task.cached:
+            self._debug(run.step, "tasks", "task_result", self._result(run, task, pairs, asked))
 
-    @property
-    def _wants_tasks(self) -> bool:
-        return "tasks" in self._modes or "debug" in self._modes
+    def _update(self, task: Task, pairs: Pairs) -> None:
+        if "updates" not in self._modes:
+            return
+        chunk = {task.spec.name: update_of(pairs, self._keys)}
+        if task.cached:
+            chunk["__metadata__"] = {"cached": True}
+        self.put("updates", chunk)
 
-    def _task(self, run: Run, kind: str, payload: dict[str, Any]) -> None:
-        self.put("tasks", payload)
-        now = datetime.now(UTC).isoformat()
-        self.put("debug", {"step": run.step, "timestamp": now, "type": kind, "payload": payload})
+    def _ask(self, run: Run, asked: tuple[Interrupt, ...]) -> None:
+        """Add the questions of a task."""
+        self.put("updates", {INTERRUPT: asked})
+        if "values" in self._modes:
+            values = read(self._tables, run, self._keys, catch=True)
+            shown = {**values, INTERRUPT: asked} if isinstance(values, dict) else {INTERRUPT: asked}
+            self.put("values", shown)
+
+    def _result(
+        self, run: Run, task: Task, pairs: Pairs, asked: tuple[Interrupt, ...] | None
+    ) -> dict[str, Any]:
+        error = task.error if asked is None else None
+        return {
+            "id": self._id(run, task),
+            "name": task.spec.name,
+            "error": error,
+            "result": {} if asked is not None else writes_of(pairs, self._shown),
+            "interrupts": [asdict(question) for question in asked or ()],
+        }
+
+    def stopped(self, run: Run) -> None:
+        """Add the sign that the run has stopped at a breakpoint."""
+        self.put("updates", {INTERRUPT: ()})
+
+    def _debug(self, step: int, mode: str, kind: str, payload: dict[str, Any]) -> None:
+        self.put(mode, payload)
+        if "debug" in self._modes:
+            now = datetime.now(UTC).isoformat()
+            self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
 
     def _id(self, run: Run, task: Task) -> str:
-        pushes = None if task.push is None else (task.push,)
-        self._scope.enter(task.spec.name, Place((run.row,), (run.step,), pushes))
-        return self._scope.task_id
+        return RunScope(self._shared, self._tables, run, task).task_id
 
 
-def _triggers(task: Task) -> tuple[str, ...]:
-    return tuple(sorted(task.spec.triggers))
+_PLACE = frozenset(
+    {
+        "thread_id",
+        "checkpoint_id",
+        "checkpoint_ns",
+        "checkpoint_map",
+        "langgraph_step",
+        "langgraph_node",
+        "langgraph_triggers",
+        "langgraph_path",
+        "langgraph_checkpoint_ns",
+    }
+)
+
+
+def _shown(metadata: Any) -> dict[str, Any]:
+    """Return what of a config's metadata is not said by the chunk itself."""
+    return {key: value for key, value in (metadata or {}).items() if key not in _PLACE}
+
+
+def _asked(task: Task) -> tuple[Interrupt, ...] | None:
+    if isinstance(task.error, GraphInterrupt):
+        return tuple(task.error.args[0]) if task.error.args and task.error.args[0] else None
+    return None
 
 
 def update_of(pairs: Pairs, keys: Reads) -> Any:
@@ -117,6 +248,9 @@ def update_of(pairs: Pairs, keys: Reads) -> Any:
     A dict; None if nothing shown was written; a list of single-key dicts if a channel was
     written more than once.
     """
+    returned = next((value for name, value in pairs if name == RETURN), MISSING)
+    if returned is not MISSING:
+        return returned
     if isinstance(keys, str):
         values = [value for name, value in pairs if name == keys]
         return values[0] if len(values) == 1 else values or None
@@ -127,23 +261,3 @@ def update_of(pairs: Pairs, keys: Reads) -> Any:
     if max(counts.values()) > 1:
         return [{name: value} for name, value in shown]
     return dict(shown)
-
-
-def result_of(pairs: Pairs, names: frozenset[str]) -> dict[str, Any]:
-    """Return a task's writes as the ``tasks`` mode shows them."""
-    result: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in names:
-            continue
-        old = result.get(name, MISSING)
-        if old is MISSING:
-            result[name] = value
-        elif isinstance(old, _Several):
-            old.append(value)
-        else:
-            result[name] = _Several([old, value])
-    return {k: {"$writes": list(v)} if isinstance(v, _Several) else v for k, v in result.items()}
-
-
-class _Several(list[Any]):
-    """Several writes to one channel, told apart from a value that is a list."""

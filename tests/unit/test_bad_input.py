@@ -448,5 +448,5 @@ def test_a_config_a_run_is_for_lists_only() -> None:
 
 
 def test_options_that_do_not_exist_are_refused_with_a_table_too() -> None:
-    with pytest.raises(NotImplementedError, match="sead="):
+    with pytest.raises(TypeError, match=r"no option sead=\. Did you mean seed=\?"):
         started().compile().batch({"n": [1, 2]}, sead=3)

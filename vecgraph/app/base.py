@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from vecgraph.app.nested import Nested
-from vecgraph.app.options import coerce_context, refuse, refuse_options
-from vecgraph.config import RunnableConfig, current_task, ensure_config, merge_configs
+from vecgraph.ambient import current_task
+from vecgraph.app.nested import Nested, inherited
+from vecgraph.app.options import (
+    breakpoints,
+    check_options,
+    coerce_context,
+    durability_of,
+    saver_of,
+)
+from vecgraph.config import RunnableConfig, ensure_config, has_coordinates, merge_configs
 from vecgraph.engine.batch import Engine
-from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.scope import TaskScope
+from vecgraph.engine.shared import Shared
 from vecgraph.engine.tables import names_of
-from vecgraph.errors import UnsupportedError
 from vecgraph.explain import Explanation, explain
-from vecgraph.streams import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +41,14 @@ class Compiled:
         Under what each call passes.
     stream_mode : str
         Default of `stream`.
+    checkpointer : saver, bool or None
+        Keeps checkpoints. In a subgraph True: a past of its own; False: none; None: as
+        the graph around says.
+    store, cache : object
+    step_timeout : float or None
+        Seconds that a superstep may take.
+    interrupt_before, interrupt_after : frozenset of str, or '*'
+        Nodes with breakpoints.
     """
 
     def __init__(
@@ -51,7 +65,6 @@ class Compiled:
         interrupt_before: Any = (),
         interrupt_after: Any = (),
     ) -> None:
-        refuse(program, checkpointer, cache, interrupt_before, interrupt_after)
         self.program = program
         self.builder = builder
         self.context_schema = context_schema
@@ -59,6 +72,10 @@ class Compiled:
         self.debug = debug
         self.checkpointer = checkpointer
         self.store = store
+        self.cache = cache
+        self.step_timeout: float | None = None
+        self.interrupt_before = breakpoints(interrupt_before)
+        self.interrupt_after = breakpoints(interrupt_after)
         self.config: RunnableConfig | None = None
         self.engine = Engine(program)
         self.stream_mode: Any = "updates" if program.is_state_graph else "values"
@@ -89,6 +106,16 @@ class Compiled:
         return _listed(self.program.streams)
 
     @property
+    def interrupt_before_nodes(self) -> Any:
+        """Nodes before which runs stop."""
+        return _named(self.interrupt_before)
+
+    @property
+    def interrupt_after_nodes(self) -> Any:
+        """Nodes after which runs stop."""
+        return _named(self.interrupt_after)
+
+    @property
     def is_async(self) -> bool:
         """Whether some function has only a coroutine form."""
         return self.engine.is_async
@@ -103,36 +130,60 @@ class Compiled:
 
     def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Self:
         """Return a copy whose runs start from `config`; what a call passes wins."""
+        clone = self.copy()
+        clone.config = merge_configs(self.config, config, kwargs)
+        return clone
+
+    def copy(self, update: Mapping[str, Any] | None = None) -> Self:
+        """Return a copy with some attributes replaced."""
         clone = object.__new__(type(self))
         clone.__dict__.update(self.__dict__)
-        clone.config = merge_configs(self.config, config, kwargs)
+        clone.__dict__.update(update or {})
         return clone
 
     @property
     def nested(self) -> Nested:
         """The app as a node of another graph."""
-        return Nested(self.engine, self.store)
+        return Nested(self)
 
-    def _shared(self, config: Any, context: Any, seed: int) -> Shared:
-        full = ensure_config(self.config, config)
-        limit = full["recursion_limit"]
-        if limit < 1:
+    def own_place(self, config: Any) -> Any:
+        """Return a config in which a subgraph with a past of its own finds that past."""
+        if self.checkpointer is not True:
+            return config
+        place = config["configurable"]
+        parts = (part.split(":")[0] for part in place.get("checkpoint_ns", "").split("|"))
+        return {**config, "configurable": {**place, "checkpoint_ns": "|".join(parts)}}
+
+    def _shared(self, config: Any, context: Any, seed: int, options: Mapping[str, Any]) -> Shared:
+        """Return what the runs of a call share."""
+        check_options(options)
+        scope = current_task.get()
+        nested = isinstance(scope, TaskScope) and not has_coordinates(config)
+        nested = nested and not scope.vectorised  # a call for many rows belongs to none of them
+        if nested:
+            shared = inherited(self, scope, config=config, context=context, as_node=False)
+            shared.seed = seed or shared.seed
+        else:
+            shared = self._root(config, context, seed, options.get("durability"))
+        if shared.limit < 1:
             raise ValueError("recursion_limit must be at least 1")
-        if context is None:
-            task = current_task.get()
-            context = task.runtime.context if isinstance(task, Scope) else None
-        return Shared(
-            full, context=coerce_context(self.context_schema, context), store=self.store, seed=seed
-        )
+        shared.before = breakpoints(options.get("interrupt_before")) or self.interrupt_before
+        shared.after = breakpoints(options.get("interrupt_after")) or self.interrupt_after
+        shared.control = options.get("control") or shared.control
+        return shared
 
-    def _modes(self, stream_mode: Any, options: dict[str, Any]) -> tuple[list[str], bool]:
-        refuse_options(options)
-        chosen = self.stream_mode if stream_mode is None else stream_mode
-        modes = [chosen] if isinstance(chosen, str) else list(chosen)
-        for mode in modes:
-            if mode not in MODES:
-                raise UnsupportedError.stream_mode(mode, MODES)
-        return modes, isinstance(chosen, list)
+    def _root(self, config: Any, context: Any, seed: int, durability: Any) -> Shared:
+        full = ensure_config(self.config, config)
+        given = coerce_context(self.context_schema, context)
+        shared = Shared(full, context=given, store=self.store, seed=seed)
+        shared.saver = saver_of(self, full)
+        shared.durability = durability_of(durability, shared.saver)
+        shared.cache, shared.timeout = self.cache, self.step_timeout
+        configurable = full["configurable"]
+        if configurable.get("checkpoint_ns"):
+            # Whoever calls a root graph with the coordinates of a subgraph means the root.
+            shared.coordinates = {"checkpoint_ns": "", "checkpoint_id": None}
+        return shared
 
     def _keys(self, output_keys: Any) -> Reads:
         if output_keys is None:
@@ -146,3 +197,7 @@ class Compiled:
 
 def _listed(reads: Reads) -> Any:
     return reads if isinstance(reads, str) else list(reads)
+
+
+def _named(nodes: frozenset[str] | str) -> Any:
+    return nodes if isinstance(nodes, str) else sorted(nodes)

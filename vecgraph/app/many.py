@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.app.one import OneRun
-from vecgraph.app.options import configs_for, refuse_options
+from vecgraph.app.options import configs_for
+from vecgraph.app.state import StateApi
+from vecgraph.app.threads import Threads
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
 from vecgraph.errors import BatchInputError
@@ -20,13 +22,39 @@ if TYPE_CHECKING:
 
     from vecgraph.config import RunnableConfig
     from vecgraph.engine.records import Observer, Progress, Results
-    from vecgraph.engine.scope import Shared
+    from vecgraph.engine.shared import Shared
     from vecgraph.typing import Rows
 
 __all__ = ["ManyRuns"]
 
+_OF_ONE = frozenset({"stream_mode", "print_mode", "output_keys", "version"})
+"""Options that change what each run returns: it is then run like any single one."""
 
-class ManyRuns(OneRun):
+
+@dataclass(slots=True)
+class _Call:
+    """What a batch runs.
+
+    Attributes
+    ----------
+    part : Inputs
+    numbers : int64 ndarray of shape (N,)
+        Number of each run.
+    shared : Shared
+    configs : Threads or None
+        Config of each run, where each has a thread of its own.
+    table : bool
+        It is to give a table.
+    """
+
+    part: Inputs
+    numbers: Rows
+    shared: Shared
+    configs: Threads | None
+    table: bool
+
+
+class ManyRuns(StateApi):
     """Runs many inputs, each as if it were alone."""
 
     def batch(
@@ -38,10 +66,11 @@ class ManyRuns(OneRun):
         context: Any = None,
         seed: int = 0,
         ids: Any = None,
+        threads: Any = None,
         columns: bool | None = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
-        **kwargs: Any,
+        **options: Any,
     ) -> Any:
         """Run many inputs, each as if it were alone.
 
@@ -58,12 +87,17 @@ class ManyRuns(OneRun):
             Seed of ``runtime.rng``; a run's numbers depend on it and on the run's id only.
         ids : sequence of int, or str, optional
             Number of each run (default: its position), or the column that holds it.
+        threads : sequence of str, or str, optional
+            Thread of each run, or the column that holds it. With a saver and without it, run
+            n of a config with the thread ``t`` has the thread ``t/n``.
         columns : bool, optional
             True: a list of dicts gives a `BatchResult` too.
         progress : callable, optional
             Called with the numbers of runs done, running, failed, and run-steps so far.
         observer : callable, optional
             Called with each `Superstep` record.
+        **options
+            As of `invoke`.
 
         Returns
         -------
@@ -72,23 +106,24 @@ class ManyRuns(OneRun):
         Raises
         ------
         BatchInputError
-            The table does not fit.
+            The table does not fit, or two runs have one thread.
         Exception
             For a list: the first failed run's, unless `return_exceptions`.
         """
-        if columns or (columns is None and is_columnar(inputs)):
-            refuse_options(kwargs)
-            begin = perf_counter()
-            part, numbers, shared = self._table(inputs, config, context, seed, ids)
-            results = self._results(part, numbers, shared, progress, observer)
-            return self._result(results, begin)
-        if kwargs or isinstance(config, list):
-            return self._batch_by_config(inputs, config, return_exceptions, context, seed, kwargs)
-        part = Inputs(len(inputs), objects=list(inputs))
-        shared = self._shared(config, context, seed)
-        numbers = ids_of(ids, inputs, len(inputs))
-        results = self.engine.run(part, numbers, shared, observer=observer, progress=progress)
-        return _outputs(results, return_exceptions=return_exceptions)
+        if self._is_each(inputs, config, columns, options):
+            each = self.batch_as_completed(
+                inputs,
+                config,
+                return_exceptions=return_exceptions,
+                context=context,
+                seed=seed,
+                **options,
+            )
+            return [output for _, output in each]
+        begin = perf_counter()
+        call = self._call(inputs, config, context, seed, ids, threads, columns, options)
+        results = self._results(call, progress, observer)
+        return self._returned(call, results, begin, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -99,10 +134,11 @@ class ManyRuns(OneRun):
         context: Any = None,
         seed: int = 0,
         ids: Any = None,
+        threads: Any = None,
         columns: bool | None = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
-        **kwargs: Any,
+        **options: Any,
     ) -> Any:
         """Run many inputs on the event loop; see `batch`.
 
@@ -111,29 +147,33 @@ class ManyRuns(OneRun):
         """
         import asyncio
 
-        table = columns or (columns is None and is_columnar(inputs))
-        if not table and (kwargs or isinstance(config, list)):
-            return await self._abatch_by_config(
-                inputs, config, return_exceptions, context, seed, kwargs
+        if self._is_each(inputs, config, columns, options):
+            outputs: list[Any] = [None] * len(inputs)
+            each = self.abatch_as_completed(
+                inputs,
+                config,
+                return_exceptions=return_exceptions,
+                context=context,
+                seed=seed,
+                **options,
             )
+            async for position, output in each:
+                outputs[position] = output
+            return outputs
         begin = perf_counter()
-        if table:
-            refuse_options(kwargs)
-            part, numbers, shared = self._table(inputs, config, context, seed, ids)
-        else:
-            part = Inputs(len(inputs), objects=list(inputs))
-            numbers = ids_of(ids, inputs, len(inputs))
-            shared = self._shared(config, context, seed)
+        call = self._call(inputs, config, context, seed, ids, threads, columns, options)
         if self.is_async:
-            run = self.engine.arun
-            results = await run(part, numbers, shared, observer=observer, progress=progress)
-        else:
-            results = await asyncio.to_thread(
-                self._results, part, numbers, shared, progress, observer
+            results = await self.engine.arun(
+                call.part,
+                call.numbers,
+                call.shared,
+                configs=call.configs,
+                observer=observer,
+                progress=progress,
             )
-        if table:
-            return self._result(results, begin)
-        return _outputs(results, return_exceptions=return_exceptions)
+        else:
+            results = await asyncio.to_thread(self._results, call, progress, observer)
+        return self._returned(call, results, begin, return_exceptions=return_exceptions)
 
     def batch_as_completed(
         self,
@@ -141,13 +181,13 @@ class ManyRuns(OneRun):
         config: Any = None,
         *,
         return_exceptions: bool = False,
-        **kw: Any,
+        **options: Any,
     ) -> Iterator[tuple[int, Any]]:
         """Run many inputs; yield ``(position, output)`` as runs end."""
         configs = configs_for(config, len(inputs))
         for position, (value, one) in enumerate(zip(inputs, configs, strict=True)):
             try:
-                output = self.invoke(value, one, **kw)
+                output = self.invoke(value, one, **options)
             except Exception as error:
                 if not return_exceptions:
                     raise
@@ -160,7 +200,7 @@ class ManyRuns(OneRun):
         config: Any = None,
         *,
         return_exceptions: bool = False,
-        **kw: Any,
+        **options: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
         """Run many inputs on the event loop; yield ``(position, output)`` as runs end."""
         import asyncio
@@ -169,11 +209,12 @@ class ManyRuns(OneRun):
 
         async def one(position: int) -> tuple[int, Any]:
             try:
-                return position, await self.ainvoke(inputs[position], configs[position], **kw)
+                output = await self.ainvoke(inputs[position], configs[position], **options)
             except Exception as error:
                 if not return_exceptions:
                     raise
                 return position, error
+            return position, output
 
         tasks = [asyncio.ensure_future(one(i)) for i in range(len(inputs))]
         try:
@@ -183,72 +224,58 @@ class ManyRuns(OneRun):
             for task in tasks:
                 task.cancel()
 
-    def _batch_by_config(
-        self,
-        inputs: Sequence[Any],
-        config: Any,
-        return_exceptions: bool,
-        context: Any,
-        seed: int,
-        kwargs: dict[str, Any],
-    ) -> list[Any]:
-        pairs = self.batch_as_completed(
-            inputs,
-            config,
-            return_exceptions=return_exceptions,
-            context=context,
-            seed=seed,
-            **kwargs,
-        )
-        return [output for _, output in pairs]
+    def _is_each(self, inputs: Any, config: Any, columns: Any, options: dict[str, Any]) -> bool:
+        """Return whether each input is run by a call of its own."""
+        if columns or (columns is None and is_columnar(inputs)):
+            if given := sorted(_OF_ONE & options.keys()):
+                raise TypeError(f"{', '.join(given)}: only for lists of inputs, not for tables")
+            return False
+        return isinstance(config, list) or not _OF_ONE.isdisjoint(options)
 
-    async def _abatch_by_config(
+    def _call(
         self,
-        inputs: Sequence[Any],
+        inputs: Any,
         config: Any,
-        return_exceptions: bool,
         context: Any,
         seed: int,
-        kwargs: dict[str, Any],
-    ) -> list[Any]:
-        outputs: list[Any] = [None] * len(inputs)
-        pairs = self.abatch_as_completed(
-            inputs,
-            config,
-            return_exceptions=return_exceptions,
-            context=context,
-            seed=seed,
-            **kwargs,
-        )
-        async for position, output in pairs:
-            outputs[position] = output
-        return outputs
+        ids: Any,
+        threads: Any,
+        columns: bool | None,
+        options: dict[str, Any],
+    ) -> _Call:
+        table = bool(columns or (columns is None and is_columnar(inputs)))
+        if table and isinstance(config, list):
+            raise BatchInputError.many_configs(len(config))
+        if table:
+            inputs = at_rest(inputs, self.program.channels)
+            names, required = self._schema()
+            part = inputs_of(inputs, self.program.channels, names, required)
+            if not self.program.is_state_graph:
+                part = Inputs(part.m, objects=part.rows())
+        else:
+            part = Inputs(len(inputs), objects=list(inputs))
+        numbers = ids_of(ids, inputs, part.m)
+        shared = self._shared(config, context, seed, options)
+        configs = None
+        if shared.saver is not None:
+            configs = Threads.of(shared.config, threads, inputs, numbers)
+        return _Call(part, numbers, shared, configs, table)
 
     def _results(
-        self,
-        part: Inputs,
-        numbers: Rows,
-        shared: Shared,
-        progress: Progress | None,
-        observer: Observer | None,
+        self, call: _Call, progress: Progress | None, observer: Observer | None
     ) -> Results:
-        if self.is_async:
-            return _on_new_loop(
-                self.engine.arun(part, numbers, shared, observer=observer, progress=progress)
-            )
-        return self.engine.run(part, numbers, shared, observer=observer, progress=progress)
-
-    def _table(
-        self, inputs: Any, config: Any, context: Any, seed: int, ids: Any
-    ) -> tuple[Inputs, Rows, Shared]:
-        if isinstance(config, list):
-            raise BatchInputError.many_configs(len(config))
-        inputs = at_rest(inputs, self.program.channels)
-        names, required = self._schema()
-        part = inputs_of(inputs, self.program.channels, names, required)
-        if not self.program.is_state_graph:
-            part = Inputs(part.m, objects=part.rows())
-        return part, ids_of(ids, inputs, part.m), self._shared(config, context, seed)
+        # A list is LangGraph's batch, which refuses what has no synchronous form.
+        on_loop = self.is_async and call.table
+        run = self.engine.arun if on_loop else self.engine.run
+        results: Any = run(
+            call.part,
+            call.numbers,
+            call.shared,
+            configs=call.configs,
+            observer=observer,
+            progress=progress,
+        )
+        return _on_new_loop(results) if on_loop else results
 
     def _schema(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the input's columns, and those of them that a table must have."""
@@ -263,7 +290,11 @@ class ManyRuns(OneRun):
         required: frozenset[str] = getattr(builder.input_schema, "__required_keys__", frozenset())
         return names, tuple(name for name in names if name in required)
 
-    def _result(self, results: Results, begin: float) -> BatchResult:
+    def _returned(
+        self, call: _Call, results: Results, begin: float, *, return_exceptions: bool
+    ) -> Any:
+        if not call.table:
+            return _outputs(results, return_exceptions=return_exceptions)
         path = "event loop" if self.is_async else "lanes" if results.supersteps else "one by one"
         stats = {
             "runs": len(results),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import queue
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.base import Compiled
-from vecgraph.constants import MISSING
-from vecgraph.engine.drive import arun_alone, astream_one, run_alone, stream_one
+from vecgraph.app.nested import sunk
+from vecgraph.app.streaming import Form, eagerly
+from vecgraph.constants import INTERRUPT
+from vecgraph.engine.drive import amoves, arun_one, moves, new_run, run_one
 from vecgraph.engine.gather import Gatherer
-from vecgraph.engine.single import Run, TaskError
-from vecgraph.streams import Chunks
+from vecgraph.engine.run import TaskError
+from vecgraph.schema import mapper_of
+from vecgraph.streams import Both, Chunk, Sink
+from vecgraph.types import GraphOutput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.shared import Shared
 
 __all__ = ["OneRun"]
 
@@ -29,68 +37,72 @@ class OneRun(Compiled):
         *,
         context: Any = None,
         stream_mode: Any = "values",
+        print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
+        version: str = "v1",
         seed: int = 0,
-        **unsupported: Any,
+        **options: Any,
     ) -> Any:
         """Run once; return the output channels as LangGraph does.
 
         Parameters
         ----------
         input : object
-            A dict (or an instance of the input schema).
+            A dict (or an instance of the input schema); a `Command`, or None to go on with
+            a thread.
         config : RunnableConfig, optional
         context : object, optional
             For the nodes: ``runtime.context``.
         stream_mode : str or list of str
             Anything but ``"values"`` returns the list of chunks instead.
+        print_mode : str or sequence of str
+            Modes whose chunks are printed.
         output_keys : str or sequence of str, optional
             Channels to return.
+        version : {'v1', 'v2'}
+            ``v2`` returns a `GraphOutput`.
         seed : int
             Seed of ``runtime.rng``.
+        interrupt_before, interrupt_after : sequence of str, or '*', optional
+            Breakpoints instead of the graph's own.
+        durability : {'sync', 'async', 'exit'}, optional
+            When checkpoints are written.
+        control : RunControl, optional
+            By which the run can be asked to stop.
 
         Returns
         -------
         object
-            A dict of the outputs; None if nothing was written.
+            A dict of the outputs, with the questions that wait for an answer under
+            ``__interrupt__``; None if nothing was written.
 
         Raises
         ------
         Exception
             What a node raised, unchanged.
         """
-        if stream_mode != "values" or output_keys is not None or unsupported:
-            return self._invoke_streamed(
-                input, config, context, stream_mode, output_keys, seed, unsupported
-            )
-        shared = self._shared(config, context, seed)
-        return run_alone(self.engine.tables, input, shared, 0)
-
-    def _invoke_streamed(
-        self,
-        input: Any,
-        config: Any,
-        context: Any,
-        stream_mode: Any,
-        output_keys: Any,
-        seed: int,
-        options: dict[str, Any],
-    ) -> Any:
+        if stream_mode == "values" and output_keys is None and not print_mode and version == "v1":
+            shared = self._shared(config, context, seed, options)
+            tables, watcher = self.engine.tables, sunk(self, shared)
+            try:
+                return run_one(tables, new_run(tables, shared, 0), input, shared, watcher)
+            except TaskError as failed:
+                error = failed.error
+            raise error
         keys = output_keys if output_keys is not None else self.output_channels
-        chunks = list(
-            self.stream(
-                input,
-                config,
-                context=context,
-                stream_mode=stream_mode,
-                output_keys=keys,
-                seed=seed,
-                **options,
-            )
+        modes = _invoked_modes(stream_mode, version)
+        stream = self.stream(
+            input,
+            config,
+            context=context,
+            stream_mode=modes,
+            print_mode=print_mode,
+            output_keys=keys,
+            version=version,
+            seed=seed,
+            **options,
         )
-        if stream_mode != "values":
-            return chunks
-        return chunks[-1] if chunks else None
+        return _Last(stream_mode, version).of(list(stream))
 
     async def ainvoke(
         self,
@@ -99,28 +111,41 @@ class OneRun(Compiled):
         *,
         context: Any = None,
         stream_mode: Any = "values",
+        print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
+        version: str = "v1",
         seed: int = 0,
-        **unsupported: Any,
+        **options: Any,
     ) -> Any:
         """Run once on the event loop; see `invoke`."""
-        if stream_mode != "values" or output_keys is not None or unsupported:
-            keys = output_keys if output_keys is not None else self.output_channels
-            stream = self.astream(
-                input,
-                config,
-                context=context,
-                stream_mode=stream_mode,
-                output_keys=keys,
-                seed=seed,
-                **unsupported,
-            )
-            chunks = [chunk async for chunk in stream]
-            if stream_mode != "values":
-                return chunks
-            return chunks[-1] if chunks else None
-        shared = self._shared(config, context, seed)
-        return await arun_alone(self.engine.tables, input, shared, 0)
+        if stream_mode == "values" and output_keys is None and not print_mode and version == "v1":
+            return await self._alone(input, self._shared(config, context, seed, options))
+        keys = output_keys if output_keys is not None else self.output_channels
+        modes = _invoked_modes(stream_mode, version)
+        stream = self.astream(
+            input,
+            config,
+            context=context,
+            stream_mode=modes,
+            print_mode=print_mode,
+            output_keys=keys,
+            version=version,
+            seed=seed,
+            **options,
+        )
+        return _Last(stream_mode, version).of([chunk async for chunk in stream])
+
+    async def _alone(self, input: Any, shared: Shared) -> Any:
+        tables = self.engine.tables
+        gatherer, watcher = Gatherer(tables, shared), sunk(self, shared)
+        run = new_run(tables, shared, 0)
+        try:
+            return await arun_one(tables, run, input, shared, gatherer, watcher)
+        except TaskError as failed:
+            error = failed.error
+        finally:
+            gatherer.close()
+        raise error
 
     def stream(
         self,
@@ -129,41 +154,90 @@ class OneRun(Compiled):
         *,
         context: Any = None,
         stream_mode: Any = None,
+        print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
         seed: int = 0,
-        **unsupported: Any,
+        **options: Any,
     ) -> Iterator[Any]:
         """Run once; yield chunks as they come.
 
         Parameters
         ----------
-        stream_mode : str, or list of str, optional
-            ``values``, ``updates``, ``custom``, ``tasks``, ``debug``; default ``updates``.
-            With a list, chunks are ``(mode, payload)``.
+        stream_mode : str, or list or tuple of str, optional
+            ``values``, ``updates``, ``custom``, ``messages``, ``checkpoints``, ``tasks``,
+            ``debug``; default ``updates``. With a list, chunks are ``(mode, payload)``.
         output_keys : str or sequence of str, optional
             Channels shown; default all.
+        subgraphs : bool
+            Show the chunks of subgraphs too; each chunk then begins with its namespace.
+        debug : bool, optional
+            Print what happens.
+        version : {'v1', 'v2'}
+            ``v2``: each chunk is a dict with ``type``, ``ns`` and ``data``.
         """
-        modes, paired = self._modes(stream_mode, unsupported)
-        keys = self._keys(output_keys)
-        shared = self._shared(config, context, seed)
-        tables = self.engine.tables
-        chunks = Chunks(tables, shared, modes, keys)
-        shared.write = chunks.custom
-        run = Run(tables, 0, shared.limit)
+        form = self._form(stream_mode, print_mode, debug, subgraphs, version)
+        shared = self._shared(config, context, seed, options)
+        if form.is_eager:
+            yield from self._stream_eagerly(input, shared, form, output_keys)
+            return
+        chunks: deque[Chunk] = deque()
+        run = self._watched(input, shared, form, output_keys, chunks.append)
         failure: BaseException | None = None
-        events = stream_one(tables, run, input, shared, chunks)
         while True:
             try:
-                ended = next(events, MISSING) is MISSING
+                pause = next(run, _ENDED)
             except TaskError as failed:
-                failure, ended = failed.error, True
+                failure, pause = failed.error, _ENDED
             except Exception as error:  # noqa: BLE001 - raised again below, after its chunks
-                failure, ended = error, True
-            yield from _drained(chunks, paired)
-            if ended:
+                failure, pause = error, _ENDED
+            yield from form.of(chunks)
+            if pause is _ENDED:
                 break
+            if pause:
+                time.sleep(pause)
         if failure is not None:
             raise failure
+
+    def _watched(
+        self,
+        input: Any,
+        shared: Shared,
+        form: Form,
+        output_keys: Any,
+        put: Callable[[Chunk], None],
+    ) -> Iterator[Any]:
+        """Return a run whose chunks are put somewhere."""
+        tables = self.engine.tables
+        watcher = self._watcher(shared, form, output_keys, put)
+        return moves(tables, new_run(tables, shared, 0), input, shared, watcher)
+
+    def _watcher(
+        self, shared: Shared, form: Form, output_keys: Any, put: Callable[[Chunk], None]
+    ) -> Any:
+        around = sunk(self, shared)
+        sink = Sink(put, form.modes)
+        watcher = sink.watcher(self.engine.tables, shared, self._keys(output_keys))
+        if "custom" in form.modes:
+            shared.write = watcher.custom
+        if form.subgraphs:
+            shared.sink = sink
+        return watcher if around is None else Both(watcher, around)
+
+    def _stream_eagerly(
+        self, input: Any, shared: Shared, form: Form, output_keys: Any
+    ) -> Iterator[Any]:
+        chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        run = self._watched(input, shared, form, output_keys, chunks.put)
+        try:
+            yield from eagerly(run, chunks, form)
+        except TaskError as failed:
+            error = failed.error
+        else:
+            return
+        raise error
 
     async def astream(
         self,
@@ -172,35 +246,95 @@ class OneRun(Compiled):
         *,
         context: Any = None,
         stream_mode: Any = None,
+        print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
         seed: int = 0,
-        **unsupported: Any,
+        **options: Any,
     ) -> AsyncIterator[Any]:
         """Run once on the event loop; yield chunks as they come; see `stream`."""
-        modes, paired = self._modes(stream_mode, unsupported)
-        keys = self._keys(output_keys)
-        shared = self._shared(config, context, seed)
+        form = self._form(stream_mode, print_mode, debug, subgraphs, version)
+        shared = self._shared(config, context, seed, options)
         tables = self.engine.tables
-        chunks = Chunks(tables, shared, modes, keys)
-        shared.write = chunks.custom
-        run = Run(tables, 0, shared.limit)
+        from vecgraph.app.listening import Bell  # asyncio only where it is used
+
+        chunks: deque[Chunk] = deque()
+        bell = Bell(chunks)
+        watcher = self._watcher(shared, form, output_keys, bell.put)
+        gatherer = Gatherer(tables, shared)
+        run = amoves(tables, new_run(tables, shared, 0), input, shared, gatherer, watcher)
         failure: BaseException | None = None
         try:
-            events = astream_one(tables, run, input, shared, Gatherer(tables, shared), chunks)
-            async for _ in events:
-                for chunk in _drained(chunks, paired):
+            async for _ in bell.heard(run) if form.is_eager else run:
+                for chunk in form.of(chunks):
                     yield chunk
         except TaskError as failed:
             failure = failed.error
         except Exception as error:  # noqa: BLE001 - raised again below, after its chunks
             failure = error
-        for chunk in _drained(chunks, paired):
+        finally:
+            gatherer.close()
+        for chunk in form.of(chunks):
             yield chunk
         if failure is not None:
             raise failure
 
+    def _form(
+        self, stream_mode: Any, print_mode: Any, debug: bool | None, subgraphs: bool, version: str
+    ) -> Form:
+        chosen = self.stream_mode if stream_mode is None else stream_mode
+        if debug or (debug is None and self.debug):
+            print_mode = ["updates", "values"]
+        return Form(
+            chosen,
+            print_mode,
+            subgraphs=subgraphs,
+            version=version,
+            as_output=self._mapper("output_schema"),
+            as_state=self._mapper("state_schema"),
+        )
 
-def _drained(chunks: Chunks, paired: bool) -> Iterator[Any]:
-    while chunks.queue:
-        mode, payload = chunks.queue.popleft()
-        yield (mode, payload) if paired else payload
+    def _mapper(self, schema: str) -> Any:
+        """Return what builds the class of one of the graph's schemas from its values, if it has one."""
+        if self.builder is None:
+            return None
+        kind = getattr(self.builder, schema)
+        return mapper_of(kind, self.builder.schemas[kind])
+
+
+_ENDED: Any = object()
+
+
+def _invoked_modes(stream_mode: Any, version: str) -> Any:
+    both = stream_mode == "values" and version == "v1"
+    return ["updates", "values"] if both else stream_mode
+
+
+class _Last:
+    """What `invoke` makes of the chunks of a stream."""
+
+    def __init__(self, stream_mode: Any, version: str) -> None:
+        self._values = stream_mode == "values"
+        self._dicts = version == "v2"
+
+    def of(self, chunks: list[Any]) -> Any:
+        """Return the last values with the questions asked, or all chunks."""
+        if not self._values:
+            return chunks
+        latest: Any = None
+        asked: list[Any] = []
+        for chunk in chunks:
+            if self._dicts:
+                latest = chunk["data"]
+                asked += chunk["interrupts"]
+            elif chunk[-2] == "values":
+                latest = chunk[-1]
+            elif isinstance(chunk[-1], dict):
+                asked += chunk[-1].get(INTERRUPT, ())
+        if self._dicts:
+            return GraphOutput(latest, tuple(asked))
+        if not asked:
+            return latest
+        return {**latest, INTERRUPT: asked} if isinstance(latest, dict) else {INTERRUPT: asked}

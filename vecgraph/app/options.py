@@ -1,16 +1,27 @@
-"""What a call needs besides its input, and what is refused instead of left out."""
+"""What a call needs besides its input: context, configs, savers, breakpoints."""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.errors import UnsupportedError
+from vecgraph.types import ensure_valid_checkpointer
 
 if TYPE_CHECKING:
-    from vecgraph.program import Program
+    from collections.abc import Mapping
 
-__all__ = ["coerce_context", "configs_for", "refuse", "refuse_options"]
+    from vecgraph.app.base import Compiled
+
+__all__ = [
+    "breakpoints",
+    "check_options",
+    "coerce_context",
+    "configs_for",
+    "durability_of",
+    "saver_of",
+]
 
 
 def configs_for(config: Any, n: int) -> list[Any]:
@@ -31,6 +42,25 @@ def configs_for(config: Any, n: int) -> list[Any]:
     return [config] * n
 
 
+OPTIONS = ("durability", "interrupt_before", "interrupt_after", "control")
+"""What a call may be given besides what its verb names."""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that do not exist.
+
+    Raises
+    ------
+    TypeError
+        Names the option, and the one that may be meant.
+    """
+    for name in options:
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, [*OPTIONS, "seed", "context", "config"], 1)
+            hint = f" Did you mean {near[0]}=?" if near else ""
+            raise TypeError(f"there is no option {name}=.{hint}")
+
+
 def coerce_context(schema: Any, context: Any) -> Any:
     """Return the context as an instance of its schema, if that is a class to call."""
     if schema is None or context is None or not isinstance(context, dict):
@@ -40,34 +70,47 @@ def coerce_context(schema: Any, context: Any) -> Any:
     return context
 
 
-def refuse(program: Program, checkpointer: Any, cache: Any, before: Any, after: Any) -> None:
-    """Refuse what would otherwise be left out in silence."""
-    if checkpointer not in {None, False}:
-        raise UnsupportedError.feature("compile(checkpointer=...)")
-    if cache is not None:
-        raise UnsupportedError.feature("compile(cache=...)")
-    if before or after:
-        raise UnsupportedError.feature("compile(interrupt_before=..., interrupt_after=...)")
-    for node in program.nodes.values():
-        for name, value in (
-            ("cache_policy", node.cache_policy),
-            ("timeout", node.timeout),
-            ("error_handler", node.error_handler),
-        ):
-            if value is not None:
-                raise UnsupportedError.feature(f"add_node({node.name!r}, {name}=...)")
+def breakpoints(nodes: Any) -> frozenset[str] | str:
+    """Return the nodes of breakpoints as a set, or ``"*"`` for all."""
+    return "*" if nodes == "*" else frozenset(nodes or ())
 
 
-_HARMLESS = {"version": "v1", "debug": None, "subgraphs": False, "durability": None}
+def saver_of(app: Compiled, config: Any) -> Any:
+    """Return the saver of a graph that no other one runs, None if it has none.
+
+    Raises
+    ------
+    RuntimeError
+        It is to keep its own past as a subgraph, and is none.
+    ValueError
+        Nothing says which thread is meant.
+    """
+    saver = ensure_valid_checkpointer(app.checkpointer)
+    if saver is None or saver is False:
+        return None
+    if saver is True:
+        raise RuntimeError("checkpointer=True cannot be used for root graphs.")
+    if not config.get("configurable"):
+        raise ValueError(
+            "Checkpointer requires one or more of the following 'configurable' "
+            "keys: thread_id, checkpoint_ns, checkpoint_id"
+        )
+    return saver
 
 
-def refuse_options(options: dict[str, Any]) -> None:
-    """Refuse options of a call that would do something, were they obeyed."""
-    for name, value in options.items():
-        if name in _HARMLESS and (value == _HARMLESS[name] or value is None):
-            continue
-        if name == "print_mode" and not value:
-            continue
-        if name in {"interrupt_before", "interrupt_after", "control"} and value is None:
-            continue
-        raise UnsupportedError.feature(f"{name}=...")
+def durability_of(durability: Any, saver: Any) -> str:
+    """Return when checkpoints are written.
+
+    Raises
+    ------
+    ValueError
+        `durability` is no such word.
+    """
+    if durability is None:
+        return "async"
+    if durability not in {"sync", "async", "exit"}:
+        raise ValueError(f"durability must be 'sync', 'async' or 'exit', not {durability!r}")
+    if saver is None:
+        warnings.warn("`durability` has no effect when no checkpointer is present.", stacklevel=5)
+    word: str = durability
+    return word

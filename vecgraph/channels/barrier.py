@@ -9,6 +9,7 @@ import numpy as np
 from vecgraph.channels.base import Cell, Channel, Folded, Write
 from vecgraph.channels.merging import rows_written
 from vecgraph.columns import Column
+from vecgraph.constants import MISSING
 from vecgraph.errors import InvalidUpdateError
 from vecgraph.positions import positions
 
@@ -83,6 +84,17 @@ class NamedBarrierValue(Channel):
                 raise InvalidUpdateError.not_a_name(self.key, value, self.names)
             after |= self._bits[value]
         return after, after != before
+
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return the set of names written so far."""
+        return self.seen(cell or 0)
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell in which the names of a set were written."""
+        return 0 if value is MISSING else self._cell(value)
+
+    def _cell(self, seen: Collection[Any]) -> int:
+        return sum(self._bits[name] for name in set(seen))
 
     def available(self, cell: Cell) -> bool:
         """Return whether every name was written."""
@@ -160,6 +172,17 @@ class NamedBarrierValueAfterFinish(NamedBarrierValue):
         super().__init__(typ, names)
         self._closed = self._full
         self._full |= 1 << len(self._bits)
+
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return the set of names written so far, and whether `finish` has opened it."""
+        return self.seen(cell or 0), cell == self._full
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell of which `checkpoint` gave (names, opened)."""
+        if value is MISSING:
+            return 0
+        seen, opened = value
+        return self._full if opened else self._cell(seen)
 
     def finish(self, cell: Cell) -> tuple[Cell, bool]:
         """Open the barrier if every name was written."""

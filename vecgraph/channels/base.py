@@ -174,6 +174,17 @@ class Channel:
         """Note that the run is about to end: no channel that triggers a node has changed."""
         return cell, False
 
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return what a checkpoint keeps of a cell, in LangGraph's form; `MISSING`: nothing.
+
+        A cell that is the value itself is kept as it is. Undone by `restore`.
+        """
+        return cell
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell of which a checkpoint kept `value`; of `MISSING` the initial one."""
+        return self.initial() if value is MISSING else value
+
     def fit(self, column: Column) -> Column:
         """Return cells in the form that the schema declares (an Arrow type, a tensor)."""
         marks = self.__dict__

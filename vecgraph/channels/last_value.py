@@ -86,6 +86,10 @@ class LastValueAfterFinish(Channel):
         """Return the value."""
         return cell[0]
 
+    def restore(self, value: Any) -> Cell:
+        """Return the cell of which a checkpoint kept (value, finished)."""
+        return value if value is MISSING else (value[0], bool(value[1]))
+
     def consume(self, cell: Cell) -> tuple[Cell, bool]:
         """Clear the value if it was shown."""
         return (MISSING, True) if self.available(cell) else (cell, False)

@@ -100,6 +100,16 @@ class BinaryOperatorAggregate(Channel):
         """Return the value; of a log a list of its own."""
         return cell.tolist() if type(cell) is Log else cell
 
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return the value; of a log its list."""
+        return self.read(cell)
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell of a value; of a list a log, where the operator appends."""
+        if self._logs and type(value) is list:
+            return Log(value.copy())
+        return super().restore(value)
+
     def read_columns(self, column: Column) -> Column:
         """Return the values; of logs lists of their own."""
         if self.plain:

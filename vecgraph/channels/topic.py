@@ -74,6 +74,16 @@ class Topic(Channel):
         """Return what is kept, as a new list."""
         return list(cell)
 
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return what is kept, as a list."""
+        return list(cell or ())
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell that keeps `value`; a pair is how LangGraph's early versions kept it."""
+        if value is MISSING:
+            return MISSING
+        return tuple(value[1] if isinstance(value, tuple) else value)
+
     def tick(self, cell: Cell) -> tuple[Cell, bool]:
         """Empty the topic, unless it accumulates."""
         return (cell, False) if self.accumulate else ((), bool(cell))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vecgraph.channels.replace import Replace
+from vecgraph.constants import MISSING
 from vecgraph.errors import InvalidUpdateError
+
+if TYPE_CHECKING:
+    from vecgraph.channels.base import Cell
 
 __all__ = ["UntrackedValue"]
 
@@ -32,6 +36,14 @@ class UntrackedValue(Replace):
 
     def __hash__(self) -> int:
         return hash((UntrackedValue, self.guard))
+
+    def checkpoint(self, cell: Cell) -> Any:
+        """Return `MISSING`: nothing is kept."""
+        return MISSING
+
+    def restore(self, value: Any) -> Cell:
+        """Return the cell of a run that has not written, whatever was kept."""
+        return MISSING
 
     def _refusal(self) -> InvalidUpdateError | None:
         return InvalidUpdateError.guard(self.key, "UntrackedValue") if self.guard else None

@@ -11,6 +11,7 @@ from vecgraph.engine.records import Results, RowError
 from vecgraph.positions import is_sorted_unique
 
 if TYPE_CHECKING:
+    from vecgraph.types import Interrupt
     from vecgraph.typing import Rows
 
 __all__ = ["Archive"]
@@ -29,6 +30,7 @@ class Archive:
         self.status = np.zeros(n, np.int8)
         self.steps = np.zeros(n, np.int64)
         self.errors: list[RowError] = []
+        self.interrupts: dict[int, tuple[Interrupt, ...]] = {}
 
     def results(self) -> Results:
         """Return everything in row order."""
@@ -45,4 +47,4 @@ class Archive:
             columns = {name: column.take(order) for name, column in columns.items()}
             emitted = emitted[order]
         errors = sorted(self.errors, key=lambda error: error.row)
-        return Results(columns, emitted, self.status, self.steps, self.ids, errors)
+        return Results(columns, emitted, self.status, self.steps, self.ids, errors, self.interrupts)

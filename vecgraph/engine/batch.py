@@ -1,37 +1,21 @@
-"""Run many rows: choose between lanes and single runs, and gather what becomes of each."""
+"""Run many rows: choose between lanes and single runs."""
 
 from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vecgraph.columns import Column
-from vecgraph.constants import MISSING
 from vecgraph.engine.control import Control, refusal
-from vecgraph.engine.drive import arun_one, run_one
-from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.lanes import LANE, Lanes
-from vecgraph.engine.records import (
-    STATUSES,
-    Observer,
-    Progress,
-    Results,
-    RowError,
-    Superstep,
-    TaskRecord,
-)
-from vecgraph.engine.single import Run, Task, TaskError
-from vecgraph.engine.tables import Tables, names_of
-from vecgraph.errors import GraphRecursionError
+from vecgraph.engine.singly import Singly
+from vecgraph.engine.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vecgraph.engine.scope import Shared
+    from vecgraph.engine.records import Observer, Progress, Results
+    from vecgraph.engine.shared import Shared
     from vecgraph.program import Program
     from vecgraph.state import Inputs
     from vecgraph.typing import Rows
@@ -40,11 +24,6 @@ __all__ = ["SMALL", "Engine"]
 
 SMALL = 32
 """Below this many rows a run at a time is cheaper than columns."""
-
-IN_FLIGHT = 10_000
-"""Runs that an event loop serves at once."""
-
-_DONE, _ERROR, _RECURSION = (STATUSES.index(s) for s in ("done", "error", "recursion"))
 
 
 class Engine:
@@ -78,18 +57,45 @@ class Engine:
         self.lane = lane
         self.apart = True
 
+    def refusal_of(self, shared: Shared) -> str | None:
+        """Return why the runs of a call cannot go in lanes, None if they can."""
+        if self.refused is not None:
+            return self.refused
+        if shared.saver is not None:
+            return "a saver keeps a checkpoint of every superstep of every run"
+        if shared.before or shared.after:
+            return "runs stop at breakpoints"
+        if shared.timeout is not None:
+            return "a superstep of a run has a time limit"
+        if shared.cache is not None and any(
+            node.cache_policy is not None for node in self.tables.nodes.values()
+        ):
+            return "a cache keeps what nodes write"
+        return None
+
     def run(
         self,
         inputs: Inputs,
         ids: Rows,
         shared: Shared,
         *,
+        configs: Any = None,
         observer: Observer | None = None,
         progress: Progress | None = None,
     ) -> Results:
-        """Run every row of `inputs` to its end, in this thread."""
+        """Run every row of `inputs` to its end, in this thread.
+
+        Parameters
+        ----------
+        ids : int64 ndarray of shape (N,)
+            Number of each run.
+        configs : sequence of RunnableConfig, optional
+            Of each run, if they differ.
+        observer, progress : callable, optional
+        """
         with _paused_gc(inputs.m):
-            if self.control is not None and inputs.m >= self.small:
+            in_lanes = inputs.m >= self.small and configs is None
+            if in_lanes and self.control is not None and self.refusal_of(shared) is None:
                 lanes = Lanes(
                     self.tables,
                     self.control,
@@ -101,29 +107,10 @@ class Engine:
                     on_step=progress,
                 )
                 return lanes.run(inputs)
-            return self._run_singly(inputs, ids, shared, observer, progress)
-
-    def _run_singly(
-        self,
-        inputs: Inputs,
-        ids: Rows,
-        shared: Shared,
-        observer: Observer | None,
-        progress: Progress | None,
-    ) -> Results:
-        tally = _Tally(self.tables, ids, progress)
-        for at, (row, value) in enumerate(zip(ids.tolist(), inputs.rows(), strict=True)):
-            run = Run(self.tables, row, shared.limit)
-            watcher = None if observer is None else _Recorder(observer)
-            try:
-                output = run_one(self.tables, run, value, shared, watcher)
-            except _ObserverError as broken:
-                raise broken.error from None
-            except Exception as error:  # noqa: BLE001 - a run's failure is a result
-                tally.fail(at, run, error)
-            else:
-                tally.end(at, run, output)
-        return tally.results()
+            singly = Singly(
+                self.tables, shared, ids, configs=configs, observer=observer, progress=progress
+            )
+            return singly.run(inputs.rows())
 
     async def arun(
         self,
@@ -131,142 +118,15 @@ class Engine:
         ids: Rows,
         shared: Shared,
         *,
+        configs: Any = None,
         observer: Observer | None = None,
         progress: Progress | None = None,
     ) -> Results:
-        """Run every row on the event loop; no row waits for another one's node."""
-        import asyncio
-
-        tally = _Tally(self.tables, ids, progress)
-        gatherer = Gatherer(self.tables, shared)
-        waiting = enumerate(zip(ids.tolist(), inputs.rows(), strict=True))
-
-        async def serve() -> None:
-            for at, (row, value) in waiting:
-                run = Run(self.tables, row, shared.limit)
-                watcher = None if observer is None else _Recorder(observer)
-                try:
-                    output = await arun_one(self.tables, run, value, shared, gatherer, watcher)
-                except Exception as error:  # noqa: BLE001 - a run's failure is a result
-                    tally.fail(at, run, error)
-                else:
-                    tally.end(at, run, output)
-
-        workers = [asyncio.ensure_future(serve()) for _ in range(min(IN_FLIGHT, inputs.m))]
-        try:
-            await asyncio.gather(*workers)
-        except _ObserverError as broken:
-            raise broken.error from None
-        finally:
-            for worker in workers:
-                worker.cancel()
-            gatherer.close()
-            await asyncio.gather(*workers, return_exceptions=True)
-        return tally.results()
-
-
-class _Tally:
-    """Gathers what becomes of single runs."""
-
-    def __init__(self, tables: Tables, ids: Rows, progress: Progress | None) -> None:
-        n = len(ids)
-        self._tables = tables
-        self._progress = progress
-        self._ids = ids
-        self.outputs: list[Any] = [None] * n
-        self.emitted = np.zeros(n, np.bool_)
-        self.status = np.zeros(n, np.int8)
-        self.steps = np.zeros(n, np.int64)
-        self.errors: list[RowError] = []
-        self._ended = 0
-
-    def end(self, at: int, run: Run, output: Any) -> None:
-        """Note that a run has ended well."""
-        self.outputs[at] = output
-        self.emitted[at] = run.emitted is not MISSING
-        self.steps[at] = run.step - 1
-        self._advance(run)
-
-    def fail(self, at: int, run: Run, error: Exception) -> None:
-        """Note that a run has failed; its last good values are its output."""
-        node: str | None = None
-        cause: BaseException = error
-        if isinstance(error, TaskError):
-            node, cause = error.node, error.error
-        is_limit = node is None and isinstance(cause, GraphRecursionError)
-        self.status[at] = _RECURSION if is_limit else _ERROR
-        self.steps[at] = run.step - 1 if is_limit else max(run.step, 0)
-        self.errors.append(RowError(int(self._ids[at]), node, int(self.steps[at]), cause))
-        self.outputs[at] = run.output(self._tables)
-        self.emitted[at] = run.emitted is not MISSING
-        self._advance(run)
-
-    def _advance(self, run: Run) -> None:
-        self._ended += 1
-        if self._progress is not None:
-            failed = len(self.errors)
-            running = len(self.outputs) - self._ended
-            self._progress(self._ended - failed, running, failed, int(self.steps.sum()))
-
-    def results(self) -> Results:
-        """Return everything as columns."""
-        outputs = self._tables.program.outputs
-        columns = {}
-        for name in names_of(outputs):
-            if isinstance(outputs, str):
-                cells = [
-                    v if e else MISSING for v, e in zip(self.outputs, self.emitted, strict=True)
-                ]
-            else:
-                cells = [MISSING if o is None else o.get(name, MISSING) for o in self.outputs]
-            columns[name] = Column.of_cells(cells)
-        return Results(
-            columns,
-            self.emitted,
-            self.status,
-            self.steps,
-            self._ids,
-            sorted(self.errors, key=lambda error: error.row),
-            bare=outputs if isinstance(outputs, str) else None,
-            run_steps=int(self.steps.sum()),
+        """Run every row on the event loop; no row waits for another one's node; see `run`."""
+        singly = Singly(
+            self.tables, shared, ids, configs=configs, observer=observer, progress=progress
         )
-
-
-class _ObserverError(BaseException):
-    """Carries an observer's exception past the run, which did not fail."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class _Recorder:
-    """A watcher that turns a single run's supersteps into records."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self._begin = 0.0
-        self._tasks: list[Task] = []
-
-    def started(self, run: Run, tasks: list[Task]) -> None:
-        """Note the tasks before they run."""
-        self._begin = perf_counter()
-        self._tasks = tasks
-
-    def finished(self, run: Run, task: Task) -> None:
-        """Tasks are recorded together, when the superstep ends."""
-
-    def values(self, run: Run, written: Any) -> None:
-        """Record the superstep."""
-        shown = [task for task in self._tasks if not task.spec.hidden]
-        if not shown:
-            return
-        row, step = np.array([run.row]), np.array([run.step])
-        tasks = [TaskRecord(task.spec.name, row, step) for task in shown]
-        try:
-            self._observer(Superstep(row, step, tasks, perf_counter() - self._begin))
-        except Exception as error:
-            raise _ObserverError(error) from error
+        return await singly.arun(inputs.rows(), inputs.m)
 
 
 def _actions(program: Program) -> Iterator[Any]:

@@ -162,6 +162,11 @@ def refusal(program: Program) -> str | None:
     """
     if program.inputs != START:
         return "its input does not enter through START"
+    for node in program.nodes.values():
+        if node.retry_policy and node.action is not None and node.action.tier != "vector":
+            return f"node {node.name!r} has a retry policy: a run waits for its own next attempt"
+        if node.error_handler is not None:
+            return f"node {node.name!r} has an error handler"
     for name, nodes in program.triggered.items():
         channel = program.channels[name]
         control = name == START or name.startswith(("branch:to:", "join:"))

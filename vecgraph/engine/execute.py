@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from vecgraph.positions import compose, positions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.scope import TaskScope
     from vecgraph.engine.site import Site
     from vecgraph.engine.tables import Tables
     from vecgraph.nodes.action import Action
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vecgraph.state import Inputs
     from vecgraph.typing import Where
 
-__all__ = ["caller", "nested_caller", "run_node", "run_router"]
+__all__ = ["caller", "run_node", "run_router"]
 
 
 def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
@@ -59,11 +60,10 @@ def _start(spec: NodeSpec, inputs: Inputs) -> Outcome:
 
 
 def caller(
-    action: Action, mapper: Callable[[Any], Any] | None, scope: Scope
+    action: Action, mapper: Callable[[Any], Any] | None, scope: TaskScope
 ) -> Callable[[Any], Any]:
     """Return a function of one row's input that does all a call needs, and no more."""
-    subgraph = action.tier == "subgraph"
-    fn, inject = nested_caller(action, scope) if subgraph else action.fn, action.inject
+    fn, inject = action.fn, action.inject
     assert fn is not None
     if not inject and mapper is None:
         return fn
@@ -74,23 +74,10 @@ def caller(
     return lambda value: fn(mapper(value), **scope.arguments(inject))
 
 
-def nested_caller(action: Action, scope: Scope) -> Callable[[Any], Any]:
-    """Return a function that runs a subgraph for one row, and takes its command to the parent."""
-    child: Any = action.fn.nested  # type: ignore[union-attr]
-
-    def call(value: Any) -> Any:
-        try:
-            return child.run(value, scope)
-        except ParentCommand as bubble:
-            return child.from_parent(bubble.command)
-
-    return call
-
-
 def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
     done: list[Any] = []
     site.scope.enter(spec.name, site, done)
-    call = retried(caller(action, inputs.mapper, site.scope), spec.retry_policy, site.scope)
+    call = caller(action, inputs.mapper, site.scope)
     results, where, failures = call_rows(call, inputs.rows(), done)
     outcome = of_results(results, where, spec.writer, inputs.m)
     outcome.failures += failures
@@ -182,15 +169,13 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
 
 
 def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
-    if spec.retry_policy:
-        return _rowwise(spec, action, inputs, site)  # attempts are counted for each row
     child: Any = action.fn.nested  # type: ignore[union-attr]
     site.scope.enter(spec.name, site, vectorised=True)
     result = child.run_rows(inputs, site.rows, site.scope)
     failures, commands = [], []
     for position, error in result.failures:
-        if isinstance(error, ParentCommand):
-            commands.append((position, error.command))
+        if isinstance(error, ParentCommand) and error.command.graph in {"", spec.name}:
+            commands.append((position, dataclasses.replace(error.command, graph=None)))
         else:
             failures.append((position, error))
     if result.columns is not None and not failures and not commands:
@@ -201,7 +186,7 @@ def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Out
     values = dict(zip(range(inputs.m), result.objects(), strict=True))
     for position, _ in failures:
         del values[position]
-    values.update((position, child.from_parent(command)) for position, command in commands)
+    values.update(commands)
     where = np.array(sorted(values), np.intp)
     ordered = [values[i] for i in where.tolist()]
     outcome = of_results(ordered, None if len(where) == inputs.m else where, spec.writer, inputs.m)

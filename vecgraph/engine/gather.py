@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.engine.execute import run_node, run_router
-from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.site import Site
 from vecgraph.nodes.outcome import Outcome, joined, unpacked
 from vecgraph.nodes.vector import normalise
@@ -18,6 +18,8 @@ from vecgraph.state import Inputs
 if TYPE_CHECKING:
     import asyncio
 
+    from vecgraph.engine.run_scope import RunScope
+    from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
     from vecgraph.program import Branch, NodeSpec
 
@@ -27,20 +29,22 @@ COLUMNAR = frozenset({"expr", "vector"})
 """Tiers whose functions take columns."""
 
 
-def node_alone(tables: Tables, spec: NodeSpec, value: Any, scope: Scope) -> Pairs:
+def node_alone(tables: Tables, spec: NodeSpec, value: Any, scope: RunScope) -> Pairs:
     """Run a columnar node for one run; return what it wrote."""
     outcome = run_node(spec, _inputs(spec.reads, [value]), _site(tables, [scope]))
     return _single(outcome, scope, spec)
 
 
-def router_alone(tables: Tables, spec: NodeSpec, branch: Branch, value: Any, scope: Scope) -> Pairs:
+def router_alone(
+    tables: Tables, spec: NodeSpec, branch: Branch, value: Any, scope: RunScope
+) -> Pairs:
     """Run a columnar router for one run; return the writes that send it on."""
     inputs = _inputs(branch.reads, [value])
     outcome = run_router(spec, branch, inputs, None, 1, _site(tables, [scope]))
     return _single(outcome, scope, spec)
 
 
-def _single(outcome: Outcome, scope: Scope, spec: NodeSpec) -> Pairs:
+def _single(outcome: Outcome, scope: RunScope, spec: NodeSpec) -> Pairs:
     (pairs,) = unpacked(outcome)
     if isinstance(pairs, BaseException):
         raise pairs
@@ -53,13 +57,13 @@ def _inputs(reads: Any, values: list[Any]) -> Inputs:
     return Inputs(len(values), objects=values)
 
 
-def _site(tables: Tables, scopes: list[Scope]) -> Site:
-    rows: Any = np.array([scope.row for scope in scopes], np.int64)
+def _site(tables: Tables, scopes: list[RunScope]) -> Site:
+    rows: Any = np.array([scope.run.row for scope in scopes], np.int64)
     steps: Any = np.array([scope.step for scope in scopes], np.int64)
     pushes = None
     if any(scope.push is not None for scope in scopes):
         pushes = np.array([-1 if s.push is None else s.push for s in scopes], np.int64)
-    return Site(tables, Scope(scopes[0].shared), rows, steps, pushes)
+    return Site(tables, LaneScope(scopes[0].shared), rows, steps, pushes)
 
 
 class Gatherer:
@@ -81,23 +85,23 @@ class Gatherer:
         self._tables = tables
         limit = shared.config.get("max_concurrency")
         self._slots = None if limit is None else asyncio.Semaphore(limit)
-        self._waiting: dict[Any, list[tuple[Any, Scope, asyncio.Future[Pairs]]]] = {}
+        self._waiting: dict[Any, list[tuple[Any, RunScope, asyncio.Future[Pairs]]]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     def slot(self) -> AbstractAsyncContextManager[Any]:
         """Return what a coroutine call must hold while it runs."""
         return nullcontext() if self._slots is None else self._slots
 
-    async def node(self, spec: NodeSpec, value: Any, scope: Scope) -> Pairs:
+    async def node(self, spec: NodeSpec, value: Any, scope: RunScope) -> Pairs:
         """Run a columnar node for one of the runs that arrive; return what it wrote."""
         return await self._arrive(spec, None, value, scope)
 
-    async def router(self, spec: NodeSpec, branch: Branch, value: Any, scope: Scope) -> Pairs:
+    async def router(self, spec: NodeSpec, branch: Branch, value: Any, scope: RunScope) -> Pairs:
         """Run a columnar router likewise."""
         return await self._arrive(spec, branch, value, scope)
 
     async def _arrive(
-        self, spec: NodeSpec, branch: Branch | None, value: Any, scope: Scope
+        self, spec: NodeSpec, branch: Branch | None, value: Any, scope: RunScope
     ) -> Pairs:
         import asyncio
 
@@ -139,7 +143,7 @@ class Gatherer:
         self,
         spec: NodeSpec,
         branch: Branch | None,
-        arrived: list[tuple[Any, Scope, asyncio.Future[Pairs]]],
+        arrived: list[tuple[Any, RunScope, asyncio.Future[Pairs]]],
     ) -> None:
         arrived = [item for item in arrived if not item[2].done()]
         if not arrived:

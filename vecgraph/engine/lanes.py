@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vecgraph.ambient import current_task
 from vecgraph.columns import Column
-from vecgraph.config import current_task
 from vecgraph.constants import START
 from vecgraph.engine.archive import Archive
 from vecgraph.engine.lane import Lane, dense, drop, same, together
+from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.memory import keep_freed_memory
 from vecgraph.engine.read import Clock
-from vecgraph.engine.records import STATUSES, Observer, Results, RowError, Superstep, TaskRecord
-from vecgraph.engine.scope import Scope, Shared
+from vecgraph.engine.records import Observer, Results, RowError, Superstep, TaskRecord, status_of
 from vecgraph.engine.site import LaneSite
 from vecgraph.engine.solo import Moved, Solo, Unfinished
 from vecgraph.engine.superstep import Applied, apply, execute, proceed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vecgraph.engine.control import Control
+    from vecgraph.engine.shared import Shared
     from vecgraph.program import NodeSpec
     from vecgraph.typing import Rows, Where
 
@@ -43,7 +44,6 @@ __all__ = ["LANE", "Lanes"]
 LANE = 131_072
 """Rows of a lane: a few columns of this length stay in a core's cache."""
 
-_ERROR, _RECURSION = STATUSES.index("error"), STATUSES.index("recursion")
 _NOBODY = np.empty(0, np.intp)
 _COMPACT = 0.75
 _REFILL = 0.5
@@ -91,7 +91,7 @@ class Lanes:
         self._solos: dict[str, Solo | None] = {}
         self.observer = observer
         self.on_step = on_step
-        self.scope = Scope(shared)
+        self.scope = LaneScope(shared)
         self.tick = 0
         self.supersteps = 0
         self.run_steps = 0
@@ -288,6 +288,7 @@ class Lanes:
             executed = proceed(self.tables, lane.state, due, clock, site, left.outcome)
         applied = apply(self.tables, self.control, lane.state, due.where, [executed])
         whole.failures.update(applied.failures)
+        whole.asked.update(applied.asked)
         whole.due += [d for d in applied.due if d.queue is not None]
         moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
         return moved, applied.written
@@ -309,23 +310,25 @@ class Lanes:
         n = len(lane.state)
         alive = _alive(lane, n, exclusive=applied.exclusive)
         spent = self._spent(lane, clock, applied)
-        if alive is None and not applied.failures and not len(spent):
+        if alive is None and not applied.failures and not applied.asked and not len(spent):
             return
         ended = mask_of(lane.live, n)
         if len(spent):
             error = GraphRecursionError.at(clock.limit)
             applied.failures.update(
-                (int(p), (None, error)) for p in spent.tolist() if p not in applied.failures
+                (int(p), (None, error))
+                for p in spent.tolist()
+                if p not in applied.failures and p not in applied.asked
             )
         if alive is None or len(alive):
             ended[slice(None) if alive is None else alive] = False
-        ended[list(applied.failures)] = True
+        ended[[*applied.failures, *applied.asked]] = True
         gone = np.flatnonzero(ended)
         if not len(gone):
             lane.live = alive
             return
         self._archive(lane, gone, applied, clock)
-        if applied.failures:
+        if applied.failures or applied.asked:
             drop(lane, ended, n)
         else:
             lane.live = alive
@@ -356,9 +359,12 @@ class Lanes:
         for position, (node, error) in applied.failures.items():
             row = int(state.rows[position])
             step = int(clock.steps(np.array([position]))[0])
-            is_limit = isinstance(error, GraphRecursionError) and node is None
-            archive.status[row] = _RECURSION if is_limit else _ERROR
+            archive.status[row] = status_of(error, node)
             archive.errors.append(RowError(int(self.ids[row]), node, step, error))
+        for position, asked in applied.asked.items():
+            row = int(state.rows[position])
+            archive.status[row] = status_of("interrupted")
+            archive.interrupts[int(self.ids[row])] = tuple(asked)
         self.ended += len(gone)
 
     def _compact(self, lane: Lane) -> Lane:

@@ -6,19 +6,48 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.constants import MISSING
+from vecgraph.constants import INTERRUPT, MISSING
+from vecgraph.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from vecgraph.columns import Column
+    from vecgraph.types import Interrupt
     from vecgraph.typing import Mask, Rows
 
-__all__ = ["STATUSES", "Observer", "Progress", "Results", "RowError", "Superstep", "TaskRecord"]
+__all__ = [
+    "STATUSES",
+    "Observer",
+    "Progress",
+    "Results",
+    "RowError",
+    "Superstep",
+    "TaskRecord",
+    "status_of",
+]
 
 STATUSES = ("done", "error", "recursion", "interrupted", "timeout", "cancelled")
 """What can become of a run; a status code is an index into this."""
+
+
+def status_of(what: str | BaseException, node: str | None = None) -> int:
+    """Return the code of a status, or of what a run came to that raised an exception.
+
+    Parameters
+    ----------
+    node : str, optional
+        Where it was raised; None: not in a node.
+    """
+    if isinstance(what, str):
+        return STATUSES.index(what)
+    if isinstance(what, GraphRecursionError) and node is None:
+        return STATUSES.index("recursion")
+    if isinstance(what, NodeTimeoutError) or (isinstance(what, TimeoutError) and node is None):
+        return STATUSES.index("timeout")
+    return STATUSES.index("cancelled" if isinstance(what, GraphDrained) else "error")
+
 
 Progress = Callable[[int, int, int, int], None]
 """Called after each superstep with the numbers of runs done, running, failed, and run-steps."""
@@ -105,6 +134,8 @@ class Results:
         Number of each run; `RowError.row` is one of them.
     errors : list of RowError
         By row.
+    interrupts : dict of int to tuple of Interrupt
+        Questions that each interrupted run waits for, by its number; empty at a breakpoint.
     bare : str or None
         The output channel whose value alone is the result; None: a dict of all.
     supersteps, run_steps : int
@@ -117,6 +148,7 @@ class Results:
     steps: npt.NDArray[np.int64]
     ids: Rows
     errors: list[RowError] = field(default_factory=list)
+    interrupts: dict[int, tuple[Interrupt, ...]] = field(default_factory=dict)
     bare: str | None = None
     supersteps: int = 0
     run_steps: int = 0
@@ -126,6 +158,17 @@ class Results:
 
     def outputs(self) -> list[Any]:
         """Return each run's result as LangGraph would: a dict, a bare value, or None."""
+        values = self._values()
+        if self.interrupts:
+            place = {row: at for at, row in enumerate(self.ids.tolist())}
+            for row, asked in self.interrupts.items():
+                if asked:
+                    at, questions = place[row], {INTERRUPT: list(asked)}
+                    value = values[at]
+                    values[at] = {**value, **questions} if isinstance(value, dict) else questions
+        return values
+
+    def _values(self) -> list[Any]:
         if self.bare is not None:
             values = self.columns[self.bare].tolist()
             return [None if value is MISSING else value for value in values]

@@ -1,273 +1,283 @@
-"""What the engine offers the functions that it calls: config, runtime, stream writer, random numbers."""
+"""What the engine offers the functions that it calls: config, runtime, writer, random numbers, answers.
+
+A scope is the task that runs now, for whoever asks; nothing is built before somebody does.
+`RunScope` stands for a task of a single run, `LaneScope` for the row of a lane that is served.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
-
 from vecgraph.config import RunnableConfig, TaskContext
-from vecgraph.rng import RowStreams, row_generator
+from vecgraph.constants import PULL, PUSH, RESUME
+from vecgraph.engine.ids import interrupt_id
+from vecgraph.errors import GraphInterrupt, mark_invalid_resume
+from vecgraph.rng import row_generator
 from vecgraph.runtime import ExecutionInfo, Runtime
+from vecgraph.types import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from vecgraph.typing import Rows
+    from vecgraph.engine.run import Scratch
+    from vecgraph.engine.shared import Shared
+    from vecgraph.program import NodeSpec
 
-__all__ = ["Place", "Scope", "Shared"]
-
-
-class Shared:
-    """What all runs of one call share.
-
-    Attributes
-    ----------
-    config : RunnableConfig
-        Complete.
-    context, store : object
-    seed : int
-        Seed of the batch; `Runtime.rng` depends on it.
-    write : callable or None
-        Gets the row and the value that a node writes to the ``custom`` stream.
-    rows : int64 ndarray, or None
-        In a subgraph: the enclosing batch's number of each of its runs.
-    steps, tasks : int, or int64 ndarray
-        In a subgraph: the enclosing task's `Scope.words`, for all its runs or for each.
-    path : str
-        Names of the enclosing graphs' nodes; keeps a subgraph's random numbers apart.
-    """
-
-    __slots__ = (
-        "config",
-        "context",
-        "path",
-        "rows",
-        "seed",
-        "steps",
-        "store",
-        "tasks",
-        "write",
-    )
-
-    def __init__(
-        self,
-        config: RunnableConfig,
-        *,
-        context: Any = None,
-        store: Any = None,
-        seed: int = 0,
-        write: Callable[[int, Any], None] | None = None,
-        path: str = "",
-        rows: Rows | None = None,
-        steps: Any = 0,
-        tasks: Any = 0,
-    ) -> None:
-        self.config = config
-        self.context = context
-        self.store = store
-        self.seed = seed
-        self.write = write
-        self.path = path
-        self.rows = rows
-        self.steps = steps
-        self.tasks = tasks
-
-    @property
-    def limit(self) -> int:
-        """The recursion limit."""
-        return int(self.config["recursion_limit"])
+__all__ = ["LazyGenerator", "TaskScope"]
 
 
-class Place:
-    """The rows that a task serves.
+class TaskScope(TaskContext):
+    """A task, as the functions that run in it see it.
 
     Attributes
     ----------
-    rows, steps : sequence of int
-        Run and superstep of each.
-    pushes : sequence of int, or None
-        Index of each row's Send.
+    shared : Shared
+        What all runs of the call share.
     """
 
-    __slots__ = ("pushes", "rows", "steps")
-
-    def __init__(self, rows: Any, steps: Any, pushes: Any = None) -> None:
-        self.rows = rows
-        self.steps = steps
-        self.pushes = pushes
-
-
-class Scope(TaskContext):
-    """The task that runs now, for whoever asks; nothing is built before somebody does.
-
-    One object serves a whole loop over rows: the current row is ``place.rows[len(done)]``.
-    `attempt` is 1 until a retry policy runs the task again.
-    """
-
-    __slots__ = ("_done", "attempt", "node", "place", "shared", "vectorised")
+    __slots__ = ("shared",)
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.node = ""
-        self.attempt = 1
-        self.vectorised = False
-        self.place = Place((0,), (0,))
-        self._done: Any = ()
 
-    def enter(self, node: str, place: Place, done: Any = (), *, vectorised: bool = False) -> None:
-        """Note the task that runs now.
-
-        Parameters
-        ----------
-        node : str
-        place : Place
-        done : list
-            As long as the number of rows that have been served.
-        vectorised : bool
-            One call serves all rows.
-        """
-        self.node = node
-        self.attempt = 1
-        self.place = place
-        self.vectorised = vectorised
-        self._done = done
-
-    def leave(self) -> None:
-        """Forget the last task."""
-        self.enter("", Place((0,), (0,)))
+    vectorised: bool = False
 
     @property
+    @abstractmethod
+    def node(self) -> str:
+        """Name of the node."""
+
+    @property
+    @abstractmethod
     def row(self) -> int:
-        """Number of the run that is being served."""
-        row = self.place.rows[len(self._done)]
-        rows = self.shared.rows
-        return int(row if rows is None else rows[row])
+        """Number of the run, in the outermost batch."""
 
     @property
+    @abstractmethod
     def step(self) -> int:
-        """Its superstep; of a vector node, the first row's."""
-        return int(self.place.steps[len(self._done)])
+        """Its superstep."""
 
     @property
+    @abstractmethod
     def push(self) -> int | None:
-        """Index of the Send that is being served, None if a channel triggered the node."""
-        pushes = self.place.pushes
-        return None if pushes is None else int(pushes[len(self._done)])
+        """Index of the Send that is served, None if a channel triggered the node."""
 
     @property
+    @abstractmethod
+    def attempt(self) -> int:
+        """Which attempt at the task this is, from 1."""
+
+    @property
+    @abstractmethod
     def task_id(self) -> str:
-        """Return an id of the task, the same in every batch that the run is part of."""
+        """Id of the task."""
+
+    @abstractmethod
+    def words(self) -> tuple[Any, Any]:
+        """Return the numbers that tell this task's random stream from its run's others."""
+
+    @abstractmethod
+    def scratch(self) -> Scratch:
+        """Return what the task counts."""
+
+    @property
+    def checkpoint_ns(self) -> str:
+        """Namespace of what runs inside the task."""
+        name = f"{self.node}:{self.task_id}"
+        return f"{self.shared.ns}|{name}" if self.shared.ns else name
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Path of the task, in LangGraph's form."""
+        return (PULL, self.node) if self.push is None else (PUSH, self.push, False)
+
+    @property
+    def adds_to_config(self) -> bool:
+        """Whether graphs in the task get more in their configs than the task's graph did."""
+        spec = self.spec
+        return spec is not None and bool(spec.metadata or spec.tags)
+
+    def derived_id(self) -> str:
+        """Return an id that is the same in every batch that the run is part of."""
         shared = self.shared
         key = f"{shared.seed}|{shared.path}|{self.node}|{self.row}|{self.step}|{self.push}"
         return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
 
     @property
+    def spec(self) -> NodeSpec | None:
+        """The node; None for what has none."""
+        return None
+
+    @property
     def config(self) -> RunnableConfig:
         """The call's config with this task's place in its metadata."""
-        config = self.shared.config
-        place = {"langgraph_step": self.step, "langgraph_node": self.node}
-        metadata = {**config.get("metadata", {}), **place}
-        return {**config, "metadata": metadata, "run_name": self.node}
+        config, spec, ns = self.shared.config, self.spec, self.checkpoint_ns
+        push = self.push is not None
+        metadata = {
+            **config.get("metadata", {}),
+            "langgraph_step": self.step,
+            "langgraph_node": self.node,
+            "langgraph_triggers": (PUSH,) if push or spec is None else tuple(sorted(spec.triggers)),
+            "langgraph_path": self.place,
+            "langgraph_checkpoint_ns": ns,
+        }
+        tags = config.get("tags", [])
+        if spec is not None:
+            metadata.update(spec.metadata)
+            tags = [*tags, *spec.tags]
+        configurable = {**config.get("configurable", {}), **self._coordinates(ns)}
+        return {
+            **config,
+            "metadata": metadata,
+            "tags": tags,
+            "run_name": self.node,
+            "configurable": configurable,
+        }
+
+    def _coordinates(self, ns: str) -> dict[str, Any]:
+        """Return what a graph that the task calls must know to keep its checkpoints apart."""
+        parents = {**self.shared.parents, self.shared.ns: self.checkpoint_id}
+        return {"checkpoint_ns": ns, "checkpoint_id": None, "checkpoint_map": parents}
+
+    @property
+    def checkpoint_id(self) -> str:
+        """Id of the checkpoint that the task runs on, empty if there is none."""
+        return ""
+
+    @property
+    def thread_id(self) -> str | None:
+        """The run's thread."""
+        thread = self.shared.config.get("configurable", {}).get("thread_id")
+        return None if thread is None else str(thread)
 
     @property
     def runtime(self) -> Runtime[Any]:
-        """A Runtime for the current row, or for the batch of a vector node."""
-        shared, row, write = self.shared, self.row, self.shared.write
-        options: dict[str, Any] = {}
-        if write is not None:
-            options["stream_writer"] = lambda value: write(row, value)
-        thread = shared.config.get("configurable", {}).get("thread_id")
-        task = self.task_id
+        """A Runtime for the run that is served, or for the batch of a vector node."""
+        shared = self.shared
+        options = self._outlets()
+        run_id = shared.config.get("run_id")
         info = ExecutionInfo(
-            "", f"{self.node}:{task}", task, thread and str(thread), node_attempt=self.attempt
+            self.checkpoint_id,
+            self.checkpoint_ns,
+            self.task_id,
+            self.thread_id,
+            None if run_id is None else str(run_id),
+            node_attempt=self.attempt,
+            node_first_attempt_time=self.began,
         )
         return Runtime(
             context=shared.context,
             store=shared.store,
+            previous=self.previous,
             execution_info=info,
+            control=shared.control,
             rng=self._rng(),
             **options,
         )
 
-    def words(self) -> tuple[Any, Any]:
-        """Return the numbers that tell this task's random stream from its run's others.
+    def _outlets(self) -> dict[str, Any]:
+        """Return what a node can tell those outside by, as arguments of a Runtime."""
+        row, write = self.row, self.shared.write
+        return {} if write is None else {"stream_writer": lambda value: write(row, value)}
 
-        The superstep and the index of the Send (0 for none, else from 1 on), each with
-        those of the enclosing graphs' tasks above it; of a vectorised task one a row.
-        """
-        place, shared = self.place, self.shared
-        if self.vectorised:
-            local: Any = np.asarray(place.rows)
-            tasks: Any = 0 if place.pushes is None else np.asarray(place.pushes) + 1
-            return _word(shared.steps, local, np.asarray(place.steps)), _word(
-                shared.tasks, local, tasks
-            )
-        local = int(place.rows[len(self._done)])
-        task = 0 if self.push is None else self.push + 1
-        return _word(shared.steps, local, self.step), _word(shared.tasks, local, task)
+    @property
+    def began(self) -> float | None:
+        """Unix time of the task's first attempt, in seconds."""
+        return None
 
-    def _rng(self) -> Any:
-        shared = self.shared
-        node = shared.path + self.node
-        steps, tasks = self.words()
-        if self.vectorised:
-            rows = self.place.rows
-            rows = rows if shared.rows is None else shared.rows[rows]
-            return _LazyGenerator(lambda: RowStreams(shared.seed, rows, steps, node, tasks))
-        row = self.row
-        return _LazyGenerator(lambda: row_generator(shared.seed, row, int(steps), node, int(tasks)))
+    @property
+    def previous(self) -> Any:
+        """What the thread's last run saved (functional API)."""
+        return None
+
+    @property
+    def cause(self) -> Any:
+        """The failure that the task handles, None if it handles none."""
+        return None
+
+    @property
+    def resuming(self) -> bool | None:
+        """Whether graphs in the task go on where they stopped; None: nothing is known."""
+        return None
 
     def arguments(self, inject: Mapping[str, str]) -> dict[str, Any]:
-        """Return the keyword arguments that a function wants, for the current row."""
+        """Return the keyword arguments that a function wants."""
         return {name: self._argument(kind) for name, kind in inject.items()}
 
     def _argument(self, kind: str) -> Any:
         if kind == "config":
             return self.config
+        if kind == "error":
+            return self.cause
         runtime = self.runtime
         if kind == "runtime":
             return runtime
-        return {
-            "writer": runtime.stream_writer,
-            "store": runtime.store,
-            "previous": runtime.previous,
-            "error": None,
-        }[kind]
+        return getattr(runtime, "stream_writer" if kind == "writer" else kind)
 
-    def note(self, error: BaseException, position: int | None = None) -> BaseException:
+    def interrupt(self, value: Any, response_schema: Any = None) -> Any:
+        """Return the answer to the task's next question; see `vecgraph.types.interrupt`."""
+        scratch = self.scratch()
+        check, shape = _validation(response_schema)
+        at, answers = scratch.asked, scratch.resume
+        scratch.asked += 1
+        if at < len(answers):
+            answer = check(answers[at])
+            self.send([(RESUME, answers[: at + 1])])
+            return answer
+        given = self.take_answer()
+        if given is not None:
+            answer = check(given)
+            answers.append(given)
+            self.send([(RESUME, answers.copy())])
+            return answer
+        ident = interrupt_id(self.checkpoint_ns, len(answers))
+        raise GraphInterrupt((Interrupt(value, ident, response_schema=shape),))
+
+    def send(self, pairs: list[tuple[str, Any]]) -> None:
+        """Add writes that the task makes while it runs."""
+        raise NotImplementedError("rows of a lane have no answers to note")
+
+    def take_answer(self) -> Any:
+        """Take an answer that is meant for whoever asks first; None if there is none."""
+        return None
+
+    def note(self, error: BaseException) -> BaseException:
         """Add to a node's exception which task it came from, as LangGraph does."""
-        if position is not None:
-            self._done = _Length(position)
         error.add_note(f"During task with name '{self.node}' and id '{self.task_id}'")
         return error
 
-
-class _Length:
-    """Stands for a list of a known length."""
-
-    __slots__ = ("_n",)
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-
-    def __len__(self) -> int:
-        return self._n
+    def _rng(self) -> Any:
+        shared = self.shared
+        node, row = shared.path + self.node, self.row
+        steps, tasks = self.words()
+        return LazyGenerator(lambda: row_generator(shared.seed, row, int(steps), node, int(tasks)))
 
 
-def _word(above: Any, local: Any, value: Any) -> Any:
-    """Return `value` with the enclosing task's word above it, in the 63 bits of a counter."""
-    base = above if isinstance(above, int) else above[local]
-    return ((base & _WORD) << _BITS) + value
+def _validation(schema: Any) -> tuple[Callable[[Any], Any], Any]:
+    """Return what checks an answer, and the JSON schema to show."""
+    if schema is None or isinstance(schema, dict):
+        return _as_it_is, schema
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(schema)
+
+    def check(answer: Any) -> Any:
+        try:
+            return adapter.validate_python(answer)
+        except ValidationError as error:
+            raise mark_invalid_resume(error) from None
+
+    return check, adapter.json_schema()
 
 
-_BITS = 20
-_WORD = (1 << (63 - _BITS)) - 1
+def _as_it_is(answer: Any) -> Any:
+    return answer
 
 
-class _LazyGenerator:
+class LazyGenerator:
     """A task's random numbers, made when the node first asks for one."""
 
     __slots__ = ("_generator", "_make")

@@ -1,8 +1,4 @@
-"""One run in plain Python: the superstep rules on cells, without arrays.
-
-A superstep *plans* (which nodes are due), *executes* them and *applies* their writes.
-`supersteps` is the loop as a generator: it yields the tasks that are due and is sent what
-each of them wrote, so that a synchronous and an asynchronous driver move the same code.
+"""The superstep rules on cells: what one run reads, which of its tasks are due, what writes do.
 
 Source of the rules: LangGraph's Pregel loop, measured by running it; see the design
 record on the superstep.
@@ -11,167 +7,37 @@ record on the superstep.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from vecgraph.constants import END, MISSING, START, TASKS
+from vecgraph.constants import (
+    CONTROL,
+    END,
+    INPUT,
+    MISSING,
+    NO_WRITES,
+    PUSH,
+    RETURN,
+    START,
+    TASKS,
+)
+from vecgraph.engine.run import Run, Task, TaskError
 from vecgraph.engine.tables import Tables, names_of
-from vecgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
+from vecgraph.errors import InvalidUpdateError
 from vecgraph.managed import StepClock
 from vecgraph.nodes.writer import Pairs, branch_channel
 from vecgraph.types import Send
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vecgraph.program import Branch, NodeSpec, Reads
 
-__all__ = ["Run", "Task", "Watcher", "destinations", "read", "read_fresh", "supersteps"]
+__all__ = ["apply", "destinations", "emit", "output", "plan", "read", "read_fresh", "warn_unknown"]
 
 logger = logging.getLogger("vecgraph")
 
-
-class Task:
-    """One execution of a node: what it gets, and why it runs.
-
-    Attributes
-    ----------
-    spec : NodeSpec
-    input : object
-    push : int or None
-        Index of its Send among the run's pending ones; None if a channel triggered it.
-    pairs : list of (str, object), or None
-        What it wrote, once it has ended.
-    """
-
-    __slots__ = ("input", "pairs", "push", "spec")
-
-    def __init__(self, spec: NodeSpec, input: Any, push: int | None = None) -> None:
-        self.spec = spec
-        self.input = input
-        self.push = push
-        self.pairs: Pairs | None = None
-
-    @property
-    def path(self) -> tuple[int, int | str]:
-        """Place of its writes: triggered tasks by name, then Sends by index."""
-        return (0, self.spec.name) if self.push is None else (1, self.push)
-
-
-class Watcher(Protocol):
-    """Gets the records of a run as they come: streams, tables of steps."""
-
-    def values(self, run: Run, written: frozenset[str] | set[str] | None) -> None:
-        """Note that a superstep has ended that wrote `written`; None: everything is shown."""
-        ...
-
-    def started(self, run: Run, tasks: list[Task]) -> None:
-        """Note the tasks of a superstep before they run."""
-        ...
-
-    def finished(self, run: Run, task: Task) -> None:
-        """Note that a task has ended."""
-        ...
-
-
-class Run:
-    """State of one run.
-
-    Attributes
-    ----------
-    row : int
-        Number of the run in its batch.
-    cells : dict of str to cell
-    versions : dict of str to int
-        Clock at which each channel last changed.
-    ran : dict of str to int
-        Clock at which each node last ran.
-    updated : set of str
-        Channels that the last superstep changed and left available.
-    step, stop : int
-        Current step and the last one that the recursion limit allows.
-    emitted : object
-        The result so far; `MISSING` before the first write to an output.
-    """
-
-    __slots__ = ("cells", "clock", "emitted", "ran", "row", "step", "stop", "updated", "versions")
-
-    def __init__(self, tables: Tables, row: int, limit: int) -> None:
-        self.row = row
-        self.cells: dict[str, Any] = tables.initial()
-        self.versions: dict[str, int] = {}
-        self.ran: dict[str, int] = {}
-        self.updated: set[str] = set()
-        self.clock = 0
-        self.step = -1
-        self.stop = limit
-        self.emitted: Any = MISSING
-
-    def output(self, tables: Tables) -> Any:
-        """Return the result: what was last emitted, None if nothing was."""
-        if self.emitted is MISSING:
-            return None
-        if tables.steady_outputs:
-            return read(tables, self, tables.program.outputs, catch=True)
-        return self.emitted
-
-
-def supersteps(
-    tables: Tables, run: Run, input: Any, watcher: Watcher | None = None
-) -> Generator[list[Task], None, None]:
-    """Run from the input to the end.
-
-    Yields
-    ------
-    list of Task
-        Due now, in the order in which they start. The driver runs them and sets
-        `Task.pairs` of each before it goes on.
-
-    Raises
-    ------
-    EmptyInputError
-        `input` holds nothing.
-    GraphRecursionError
-        The run still has steps to take at its limit.
-    InvalidUpdateError
-        The writes of a superstep break a channel's rule.
-    """
-    _apply_input(tables, run, input)
-    while True:
-        run.step += 1
-        if run.step > run.stop:
-            raise GraphRecursionError.at(run.stop)
-        tasks = plan(tables, run)
-        if not tasks:
-            return
-        if watcher is not None:
-            watcher.started(run, tasks)
-        yield tasks
-        written = apply(tables, run, tasks)
-        _emit(tables, run, written)
-        if watcher is not None:
-            watcher.values(run, written)
-
-
-def _apply_input(tables: Tables, run: Run, input: Any) -> None:
-    inputs = tables.program.inputs
-    if input is None:
-        raise EmptyInputError(f"Received no input for {_shown(inputs)}")
-    if isinstance(inputs, str):
-        pairs = [(inputs, input)]
-    elif not isinstance(input, dict):
-        raise TypeError(f"Expected chunk to be a dict, got {type(input).__name__}")
-    else:
-        pairs = [(k, v) for k, v in input.items() if k in inputs]
-        for key in input.keys() - set(inputs):
-            logger.warning("Input channel %s not found in %s", key, list(inputs))
-        if not pairs:
-            raise EmptyInputError(f"Received no input for {_shown(inputs)}")
-    run.updated = _fold(tables, run, _grouped(tables, pairs, "__input__"))
-    run.clock += 1
-
-
-def _shown(inputs: Reads) -> Any:
-    return inputs if isinstance(inputs, str) else list(inputs)
+_APART = CONTROL | {NO_WRITES, RETURN, PUSH}
+"""Writes that no channel gets."""
 
 
 def plan(tables: Tables, run: Run) -> list[Task]:
@@ -199,17 +65,22 @@ def _pushed(tables: Tables, run: Run) -> list[Task]:
         if spec is None:
             logger.warning("Ignoring unknown node name %s in pending sends", send.node)
         elif spec.action is not None:
-            tasks.append(Task(spec, send.arg, index))
+            task = Task(spec, send.arg, index)
+            if send.timeout is not None:
+                task.timeout = send.timeout
+            tasks.append(task)
     return tasks
 
 
 def _is_due(tables: Tables, run: Run, spec: NodeSpec) -> bool:
-    ran = run.ran.get(spec.name)
+    seen = run.seen.get(spec.name)
     for name in spec.triggers:
-        if tables.channels[name].available(run.cells.get(name, MISSING)) and (
-            ran is None or run.versions.get(name, 0) > ran
-        ):
-            return True
+        if tables.channels[name].available(run.cells.get(name, MISSING)):
+            if seen is None:
+                return True
+            version = run.versions.get(name)
+            if version is not None and (name not in seen or version > seen[name]):
+                return True
     return False
 
 
@@ -223,15 +94,6 @@ def _input(tables: Tables, run: Run, spec: NodeSpec) -> Any:
         path = ("__pregel_pull", spec.name)
         error.add_note(f"Before task with name '{spec.name}' and path '{path}'")
         raise TaskError(spec.name, error) from error
-
-
-class TaskError(Exception):
-    """An exception of a task with the node that it came from; never leaves the engine."""
-
-    def __init__(self, node: str, error: BaseException) -> None:
-        super().__init__(node)
-        self.node = node
-        self.error = error
 
 
 def read(
@@ -310,38 +172,88 @@ def destinations(branch: Branch, result: Any) -> Pairs:
     ]
 
 
-def apply(tables: Tables, run: Run, tasks: list[Task]) -> set[str]:
-    """Apply the writes of a superstep; return the channels written."""
+def apply(
+    tables: Tables,
+    run: Run,
+    tasks: Sequence[Task],
+    extra: Pairs | None = None,
+    *,
+    passes: bool = True,
+) -> set[str]:
+    """Apply the writes of a superstep.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What they wrote counts, whether or not they ended well.
+    extra : list of (str, object), optional
+        Writes that no task made; they come first.
+    passes : bool
+        A superstep goes by: channels that nobody wrote are told so. Not for an input.
+
+    Returns
+    -------
+    set of str
+        Channels written. `Run.updated` holds those that changed and can be read.
+
+    Raises
+    ------
+    InvalidUpdateError
+        The writes break a channel's rule; the run is as it was.
+    """
     if len(tasks) > 1:
-        tasks = sorted(tasks, key=_path)
-    clock = run.clock
-    for task in tasks:
-        if task.push is None:
-            run.ran[task.spec.name] = clock
-        else:
-            run.ran.setdefault(task.spec.name, 0)
-    if tables.consuming:
-        _consume(tables, run, tasks)
+        tasks = sorted(tasks, key=_place)
     writes: dict[str, list[Any]] = {}
+    _group(tables, extra or (), INPUT, writes)
     for task in tasks:
-        _group(tables, task.pairs or (), task.spec.name, writes)
-    updated = _fold(tables, run, writes)
-    _tick(tables, run, updated)
-    if tables.finishing and updated.isdisjoint(tables.triggered):
-        _finish(tables, run, updated)
+        if task.pairs:
+            _group(tables, task.pairs, task.spec.name, writes)
+    folded = _folded(tables, run, writes, _consumed(tables, run, tasks))
+    version = _next_version(run)
+    _see(run, tasks)
+    updated = _stored(run, folded, version)
+    if passes:
+        if tables.unsteady:
+            _tick(tables, run, updated, version)
+        if tables.finishing and updated.isdisjoint(tables.triggered):
+            _finish(tables, run, updated, version)
     run.updated = updated
-    run.clock += 1
     return set(writes)
 
 
-def _path(task: Task) -> tuple[int, Any]:
-    return task.path
+def _stored(run: Run, folded: _Fold, version: Any) -> set[str]:
+    """Store cells; return the channels that changed and can be read."""
+    updated: set[str] = set()
+    for name, (cell, changed, available) in folded.items():
+        _store(run, name, cell)
+        if changed:
+            run.versions[name] = version
+            if available:
+                updated.add(name)
+    return updated
 
 
-def _grouped(tables: Tables, pairs: Iterable[tuple[str, Any]], node: str) -> dict[str, list[Any]]:
-    writes: dict[str, list[Any]] = {}
-    _group(tables, pairs, node, writes)
-    return writes
+def _place(task: Task) -> tuple[int, Any]:
+    return task.place
+
+
+def _next_version(run: Run) -> Any:
+    """Return the version of what changes now: one more than any so far."""
+    thread = run.thread
+    if thread is None:
+        run.clock += 1
+        return run.clock
+    return thread.next_version(max(run.versions.values(), default=None), None)
+
+
+def _see(run: Run, tasks: Sequence[Task]) -> None:
+    """Note the versions that the nodes have run on."""
+    versions = run.versions
+    for task in tasks:
+        seen = run.seen.setdefault(task.spec.name, {})
+        for name in task.triggers:
+            if name in versions:
+                seen[name] = versions[name]
 
 
 def _group(
@@ -353,7 +265,7 @@ def _group(
             writes[name].append(value)
         elif name in channels:
             writes[name] = [value]
-        else:
+        elif name not in _APART:
             warn_unknown(node, name)
 
 
@@ -362,40 +274,33 @@ def warn_unknown(node: str, channel: str) -> None:
     logger.warning("Task %s wrote to unknown channel %s, ignoring it.", node, channel)
 
 
-def _fold(tables: Tables, run: Run, writes: Mapping[str, list[Any]]) -> set[str]:
-    """Fold all channels or, if one refuses, none."""
-    folded, updated, version = {}, set(), run.clock + 1
+_Fold = dict[str, tuple[Any, bool, bool]]
+
+
+def _consumed(tables: Tables, run: Run, tasks: Sequence[Task]) -> _Fold:
+    """Return the cells of the channels that know that their nodes have run."""
+    if not tables.consuming:
+        return {}
+    consumed: _Fold = {}
+    read_by = {name for task in tasks for name in task.triggers}
+    for name in read_by & tables.consuming:
+        cell, changed = tables.channels[name].consume(run.cells.get(name, MISSING))
+        # Being consumed is no update: it triggers nobody.
+        consumed[name] = (cell, changed, False)
+    return consumed
+
+
+def _folded(tables: Tables, run: Run, writes: Mapping[str, list[Any]], consumed: _Fold) -> _Fold:
+    """Return what becomes of each channel written or consumed: all of them or, by raising, none."""
+    folded = consumed
     for name, values in writes.items():
         channel = tables.channels[name]
-        cell, changed = channel.fold(run.cells.get(name, MISSING), values)
-        folded[name] = cell
-        if changed:
-            run.versions[name] = version
-            if channel.available(cell):
-                updated.add(name)
-    run.cells.update(folded)
-    return updated
-
-
-def _tick(tables: Tables, run: Run, updated: set[str]) -> None:
-    for name in tables.unsteady:
-        if name not in run.cells or name in updated:
-            continue
-        channel, cell = tables.channels[name], run.cells[name]
-        if channel.available(cell):
-            cell, changed = channel.tick(cell)
-            _advance(tables, run, name, cell, updated, changed=changed)
-
-
-def _advance(
-    tables: Tables, run: Run, name: str, cell: Any, updated: set[str], *, changed: bool
-) -> None:
-    """Store a cell that changed without a write, and note the change."""
-    _store(run, name, cell)
-    if changed:
-        run.versions[name] = run.clock + 1
-        if tables.channels[name].available(cell):
-            updated.add(name)
+        before = consumed.get(name)
+        cell = run.cells.get(name, MISSING) if before is None else before[0]
+        cell, changed = channel.fold(cell, values)
+        consumed_too = before is not None and before[1]
+        folded[name] = (cell, changed or consumed_too, changed and channel.available(cell))
+    return folded
 
 
 def _store(run: Run, name: str, cell: Any) -> None:
@@ -405,25 +310,55 @@ def _store(run: Run, name: str, cell: Any) -> None:
         run.cells[name] = cell
 
 
-def _consume(tables: Tables, run: Run, tasks: list[Task]) -> None:
-    read_by = {name for task in tasks if task.push is None for name in task.spec.triggers}
-    for name in read_by & tables.consuming:
-        cell, changed = tables.channels[name].consume(run.cells.get(name, MISSING))
-        _store(run, name, cell)
-        if changed:
-            run.versions[name] = run.clock + 1
+def _tick(tables: Tables, run: Run, updated: set[str], version: Any) -> None:
+    for name in tables.unsteady:
+        if name not in run.cells or name in updated:
+            continue
+        channel, cell = tables.channels[name], run.cells[name]
+        if channel.available(cell):
+            _advance(tables, run, name, channel.tick(cell), updated, version)
 
 
-def _finish(tables: Tables, run: Run, updated: set[str]) -> None:
+def _advance(
+    tables: Tables,
+    run: Run,
+    name: str,
+    after: tuple[Any, bool],
+    updated: set[str],
+    version: Any,
+) -> None:
+    """Store a cell that may have changed without a write, and note the change."""
+    cell, changed = after
+    _store(run, name, cell)
+    if changed:
+        run.versions[name] = version
+        if tables.channels[name].available(cell):
+            updated.add(name)
+
+
+def _finish(tables: Tables, run: Run, updated: set[str], version: Any) -> None:
     for name in tables.finishing:
-        cell, changed = tables.channels[name].finish(run.cells.get(name, MISSING))
-        _advance(tables, run, name, cell, updated, changed=changed)
+        after = tables.channels[name].finish(run.cells.get(name, MISSING))
+        _advance(tables, run, name, after, updated, version)
 
 
-def _emit(tables: Tables, run: Run, written: set[str]) -> None:
-    if written.isdisjoint(tables.outputs) or run.updated.isdisjoint(tables.outputs):
+def emit(tables: Tables, run: Run, written: set[str] | None = None) -> None:
+    """Note the outputs after a superstep that wrote `written`; None: whatever it wrote."""
+    outputs = tables.outputs
+    if written is not None and (
+        written.isdisjoint(outputs) or outputs.isdisjoint(run.updated or ())
+    ):
         return
     if tables.steady_outputs:
         run.emitted = True
     else:
         run.emitted = read(tables, run, tables.program.outputs, catch=True)
+
+
+def output(tables: Tables, run: Run) -> Any:
+    """Return the result: what was last emitted, None if nothing was."""
+    if run.emitted is MISSING:
+        return None
+    if tables.steady_outputs:
+        return read(tables, run, tables.program.outputs, catch=True)
+    return run.emitted

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.engine.scope import Place, Scope
+from vecgraph.engine.lane_scope import LaneScope, Place
+from vecgraph.errors import GraphBubbleUp, ParentCommand
+from vecgraph.types import Command
 
 if TYPE_CHECKING:
     from vecgraph.channels.base import Failure
@@ -24,14 +27,14 @@ class Site(Place):
     ----------
     rows, steps : int64 ndarray of shape (M,)
     pushes : int64 ndarray of shape (M,), or None
-    scope : Scope
+    scope : LaneScope
     tables : Tables
     """
 
     __slots__ = ("scope", "tables")
 
     def __init__(
-        self, tables: Tables, scope: Scope, rows: Any, steps: Any, pushes: Any = None
+        self, tables: Tables, scope: LaneScope, rows: Any, steps: Any, pushes: Any = None
     ) -> None:
         super().__init__(rows, steps, pushes)
         self.tables = tables
@@ -45,10 +48,19 @@ class Site(Place):
         """Add to each exception which task it came from; one shared by rows gets one note."""
         noted: set[int] = set()
         for position, error in failures:
-            if id(error) not in noted:
+            if isinstance(error, GraphBubbleUp):
+                _address(error)
+            elif id(error) not in noted:
                 noted.add(id(error))
                 self.scope.enter(node, self)
-                self.scope.note(error, position)
+                self.scope.note_at(error, position)
+
+
+def _address(bubble: GraphBubbleUp) -> None:
+    """Address a command to the graph around: to the one without a name."""
+    if isinstance(bubble, ParentCommand) and bubble.command.graph == Command.PARENT:
+        bubble.command = dataclasses.replace(bubble.command, graph="")
+        bubble.args = (bubble.command,)
 
 
 class LaneSite(Site):
@@ -57,7 +69,7 @@ class LaneSite(Site):
     __slots__ = ("_clock", "_ids", "_state", "_where")
 
     def __init__(
-        self, tables: Tables, scope: Scope, state: State, due: Due, clock: Clock, ids: Rows
+        self, tables: Tables, scope: LaneScope, state: State, due: Due, clock: Clock, ids: Rows
     ) -> None:
         self.tables = tables
         self.scope = scope

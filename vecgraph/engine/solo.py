@@ -27,7 +27,7 @@ from vecgraph.typing import Where
 
 if TYPE_CHECKING:
     from vecgraph.engine.control import Control
-    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.lane_scope import LaneScope
     from vecgraph.engine.site import Site
     from vecgraph.engine.tables import Tables
     from vecgraph.program import Branch, NodeSpec
@@ -109,7 +109,7 @@ class Solo:
         return cls(tables, control, spec)
 
     def run(
-        self, state: State, where: Where, m: int, site: Site, scope: Scope
+        self, state: State, where: Where, m: int, site: Site, scope: LaneScope
     ) -> tuple[Moved, Where] | Unfinished:
         """Run the node on the M rows at `where`, apply its writes, and route.
 

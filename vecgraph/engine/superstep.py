@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +15,17 @@ from vecgraph.engine.read import Clock, Fresh, node_inputs
 from vecgraph.engine.single import warn_unknown
 from vecgraph.engine.site import LaneSite, Site
 from vecgraph.engine.tasks import Due, Executed
-from vecgraph.errors import EmptyInputError
+from vecgraph.errors import EmptyInputError, GraphInterrupt
 from vecgraph.positions import compose, count, mask_of, positions, union, without
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
     from vecgraph.engine.control import Control
-    from vecgraph.engine.scope import Scope
+    from vecgraph.engine.lane_scope import LaneScope
     from vecgraph.engine.tables import Tables
     from vecgraph.nodes.outcome import Outcome
     from vecgraph.program import NodeSpec
+    from vecgraph.types import Interrupt
     from vecgraph.typing import Mask, Rows, Where
 
 __all__ = ["Applied", "apply", "execute", "proceed"]
@@ -46,12 +47,15 @@ class Applied:
         Positions at which an output channel was written and changed.
     exclusive : bool
         The tasks of `due` are known to share no row.
+    asked : dict of int to list of Interrupt
+        Runs that stop to ask something, with their questions.
     """
 
     due: list[Due]
     failures: dict[int, tuple[str | None, BaseException]]
     written: Where
     exclusive: bool = False
+    asked: dict[int, list[Interrupt]] = field(default_factory=dict)
 
 
 def execute(
@@ -59,7 +63,7 @@ def execute(
     state: State,
     due: Due,
     clock: Clock,
-    scope: Scope,
+    scope: LaneScope,
     ids: Rows,
     inputs: Inputs | None = None,
 ) -> Executed:
@@ -133,10 +137,7 @@ def apply(
         In the order in which the tasks started.
     """
     n = len(state)
-    failures: dict[int, tuple[str | None, BaseException]] = {}
-    for executed in done:
-        if executed.outcome.failures:
-            _collect(failures, executed)
+    failures, asked = _collected(done)
     ordered = done if len(done) == 1 else sorted(done, key=_path)
     gone = _gone(failures, n)
     folds, broken = _fold(tables, state, ordered, gone)
@@ -155,14 +156,37 @@ def apply(
     active = live if gone is None else without(live, gone)
     if control.unsteady:
         _tick(tables, control, state, active, updated)
-    return Applied(_plan(tables, control, state, active, ordered, gone), failures, written)
+    due = _plan(tables, control, state, active, ordered, gone)
+    return Applied(due, failures, written, asked=asked)
 
 
-def _collect(failures: dict[int, tuple[str | None, BaseException]], executed: Executed) -> None:
+def _collected(
+    done: list[Executed],
+) -> tuple[dict[int, tuple[str | None, BaseException]], dict[int, list[Interrupt]]]:
+    """Return the runs that failed and those that ask something; an error beats a question."""
+    failures: dict[int, tuple[str | None, BaseException]] = {}
+    asked: dict[int, list[Interrupt]] = {}
+    for executed in done:
+        if executed.outcome.failures:
+            _collect(failures, asked, executed)
+    for position in asked.keys() & failures.keys():
+        del asked[position]
+    return failures, asked
+
+
+def _collect(
+    failures: dict[int, tuple[str | None, BaseException]],
+    asked: dict[int, list[Interrupt]],
+    executed: Executed,
+) -> None:
+    """Tell the runs that failed in a task from those that ask something."""
     where = executed.due.where
     for position, error in executed.outcome.failures:
         at = position if where is None else int(where[position])
         spec = executed.due.spec
+        if isinstance(error, GraphInterrupt):
+            asked.setdefault(at, []).extend(error.args[0] if error.args else ())
+            continue
         failures.setdefault(at, (None if _is_empty(spec, error) else spec.name, error))
 
 

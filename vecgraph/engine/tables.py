@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.channels.base import IMMUTABLE, Channel
 from vecgraph.constants import MISSING, START
+from vecgraph.nodes.inside import graph_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,10 @@ class Tables:
         Channels whose `consume` or `finish` does something.
     triggered : dict of str to tuple of str
         Nodes that each channel triggers.
+    untracked : frozenset of str
+        Channels that no checkpoint keeps.
+    subgraphs : dict of str to app
+        Graphs that nodes run, and whose checkpoints can be asked for, by node.
     goals : frozenset of str
         Nodes that a run can be sent to.
     outputs : frozenset of str
@@ -49,6 +54,9 @@ class Tables:
         self.finishing = _overriding(channels, "finish")
         self.triggered = program.triggered
         self.goals = frozenset(name for name in program.nodes if name != START)
+        self.untracked = frozenset(n for n, c in channels.items() if not c.tracked)
+        inside = {n: graph_inside(s.action) for n, s in program.nodes.items() if s.action}
+        self.subgraphs: dict[str, Any] = {n: app for n, app in inside.items() if app is not None}
         self.outputs = frozenset(names_of(program.outputs))
         self.steady_outputs = self.outputs.isdisjoint(self.unsteady)
 

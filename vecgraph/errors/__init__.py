@@ -48,6 +48,8 @@ from vecgraph.errors._langgraph import TaskNotFound as TaskNotFound
 from vecgraph.errors._langgraph import UnknownInterruptError as UnknownInterruptError
 from vecgraph.errors._langgraph import create_error_message as create_error_message
 from vecgraph.errors._langgraph import first_few as first_few
+from vecgraph.errors._langgraph import is_invalid_resume as is_invalid_resume
+from vecgraph.errors._langgraph import mark_invalid_resume as mark_invalid_resume
 
 __all__ = [
     "BatchError",
@@ -70,4 +72,6 @@ __all__ = [
     "VectorNodeError",
     "create_error_message",
     "first_few",
+    "is_invalid_resume",
+    "mark_invalid_resume",
 ]

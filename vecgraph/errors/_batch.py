@@ -122,6 +122,16 @@ class BatchInputError(BatchError, ValueError):
         return error
 
     @classmethod
+    def one_thread(cls, thread: str, rows: tuple[int, ...]) -> BatchInputError:
+        """Build the error of several runs that would write to one thread."""
+        error = cls(
+            f"Runs {', '.join(map(str, rows))} have the same thread {thread!r}: each run of a batch "
+            "needs a thread of its own.\nHint: make the names in `threads` unique, or leave it out."
+        )
+        error.rows = rows
+        return error
+
+    @classmethod
     def missing(cls, columns: Sequence[str], available: Sequence[str]) -> BatchInputError:
         """Build the error of a table without the columns that the graph's input needs."""
         names = ", ".join(repr(name) for name in columns)

@@ -28,6 +28,8 @@ __all__ = [
     "UnknownInterruptError",
     "create_error_message",
     "first_few",
+    "is_invalid_resume",
+    "mark_invalid_resume",
 ]
 
 
@@ -312,3 +314,17 @@ class NodeTimeoutError(Exception):
         self.elapsed = elapsed
         self.idle_timeout = idle_timeout
         self.run_timeout = run_timeout
+
+
+_INVALID_RESUME = "_vecgraph_invalid_resume"
+
+
+def mark_invalid_resume(error: Exception) -> Exception:
+    """Mark an exception as raised by an answer that did not fit its question; return it."""
+    setattr(error, _INVALID_RESUME, True)
+    return error
+
+
+def is_invalid_resume(error: BaseException) -> bool:
+    """Return whether an answer did not fit its question: it can be given again."""
+    return getattr(error, _INVALID_RESUME, False) is True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vecgraph.constants import END, MISSING, ROOT, TASKS
@@ -119,8 +119,7 @@ def control_writes(result: Any) -> Pairs:
 
 def _goto(command: Command[Any]) -> Pairs:
     if command.graph == Command.PARENT:
-        # Addressed by now, like LangGraph's: to the graph without a name.
-        raise ParentCommand(replace(command, graph=""))
+        raise ParentCommand(command)
     goto = command.goto
     pairs: Pairs = []
     for target in [goto] if isinstance(goto, str | Send) else goto:

@@ -90,6 +90,7 @@ def _node(
         reads=_reads(built.channels),
         writer=EntryWriter(tuple(built.writes)),
         hidden=TAG_HIDDEN in built.tags,
+        tags=tuple(built.tags),
         metadata=built.metadata,
         retry_policy=tuple(built.retry_policy) or retry_policy,
         cache_policy=built.cache_policy or cache_policy,

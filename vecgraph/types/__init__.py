@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
+from vecgraph.types._interrupt import interrupt
 from vecgraph.types._policies import (
     CachePolicy,
     RetryPolicy,
@@ -19,6 +20,7 @@ from vecgraph.types._policies import (
 )
 from vecgraph.types._values import (
     Command,
+    GraphOutput,
     Interrupt,
     Overwrite,
     PregelTask,
@@ -36,6 +38,7 @@ __all__ = [
     "Checkpointer",
     "Command",
     "Durability",
+    "GraphOutput",
     "Interrupt",
     "Overwrite",
     "PregelTask",
@@ -52,6 +55,7 @@ __all__ = [
     "default_retry_on",
     "ensure_valid_checkpointer",
     "get_overwrite",
+    "interrupt",
     "omit_payload",
     "update_as_tuples",
 ]

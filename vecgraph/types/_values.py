@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 import sys
 import weakref
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, final
+
+from xxhash import xxh3_128_hexdigest
 
 from vecgraph.constants import MISSING, ROOT
 from vecgraph.types._policies import TimeoutPolicy
@@ -55,8 +56,23 @@ class Interrupt:
     @classmethod
     def from_ns(cls, value: Any, ns: str, *, response_schema: Any = None) -> Interrupt:
         """Build an interrupt whose id is a hash of its checkpoint namespace."""
-        digest = hashlib.blake2b(ns.encode(), digest_size=16).hexdigest()
-        return cls(value, digest, response_schema=response_schema)
+        return cls(value, xxh3_128_hexdigest(ns.encode()), response_schema=response_schema)
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphOutput(Generic[N]):
+    """What `invoke` returns with ``version="v2"``.
+
+    Attributes
+    ----------
+    value : object
+        The outputs, as the class of the output schema where there is one.
+    interrupts : tuple of Interrupt
+        Questions that wait for an answer.
+    """
+
+    value: Any
+    interrupts: tuple[Interrupt, ...] = ()
 
 
 class StateUpdate(NamedTuple):

@@ -1,0 +1,62 @@
+"""What is done with threads, in both libraries: values, errors, states and histories agree."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from types import SimpleNamespace
+
+import langgraph.errors
+import langgraph.graph
+import langgraph.types
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver
+
+import vecgraph.errors
+import vecgraph.graph
+import vecgraph.types
+from tests.differential.threads import actions, history, is_race, plans
+
+logging.getLogger("langgraph").setLevel(logging.ERROR)
+logging.getLogger("vecgraph").setLevel(logging.ERROR)
+
+
+def library(graph, types, errors):
+    return SimpleNamespace(
+        StateGraph=graph.StateGraph,
+        Command=types.Command,
+        Send=types.Send,
+        RetryPolicy=types.RetryPolicy,
+        interrupt=types.interrupt,
+        NodeError=errors.NodeError,
+    )
+
+
+THEIRS = library(langgraph.graph, langgraph.types, langgraph.errors)
+OURS = library(vecgraph.graph, vecgraph.types, vecgraph.errors)
+
+
+def compared(plan, todos, use_async):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted, their_calls = history(THEIRS, plan, todos, InMemorySaver(), use_async=use_async)
+        found, our_calls = history(OURS, plan, todos, InMemorySaver(), use_async=use_async)
+    for theirs, ours in zip(wanted, found, strict=True):
+        assert ours == theirs, f"{plan}\n{todos}"
+    assert sorted(our_calls) == sorted(their_calls)
+
+
+EXAMPLES = settings(
+    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+
+
+@pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
+@given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
+@EXAMPLES
+def test_threads_go_as_in_langgraph(plan, todos, use_async) -> None:
+    assume(not (use_async and is_race(plan)))
+    first = ("start", 0, None, None)
+    compared(plan, [first, *todos], use_async)

@@ -1,0 +1,154 @@
+"""The scope of a task of a lane: of the row that is served, or of all rows of a vector node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecgraph.engine.run import Scratch
+from vecgraph.engine.scope import LazyGenerator, TaskScope
+from vecgraph.rng import RowStreams
+
+if TYPE_CHECKING:
+    from vecgraph.engine.shared import Shared
+
+__all__ = ["LaneScope", "Place"]
+
+
+class Place:
+    """The rows that a task serves.
+
+    Attributes
+    ----------
+    rows, steps : sequence of int
+        Run and superstep of each.
+    pushes : sequence of int, or None
+        Index of each row's Send.
+    """
+
+    __slots__ = ("pushes", "rows", "steps")
+
+    def __init__(self, rows: Any, steps: Any, pushes: Any = None) -> None:
+        self.rows = rows
+        self.steps = steps
+        self.pushes = pushes
+
+
+class LaneScope(TaskScope):
+    """The task of a lane that runs now; one object serves the whole loop over its rows.
+
+    The current row is ``place.rows[len(done)]``.
+    """
+
+    __slots__ = ("_done", "_name", "rows", "tries", "vectorised")
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self._name = ""
+        self.tries = 1
+        self.vectorised = False
+        self.rows = Place((0,), (0,))
+        self._done: Any = ()
+
+    def enter(self, node: str, rows: Place, done: Any = (), *, vectorised: bool = False) -> None:
+        """Note the task that runs now.
+
+        Parameters
+        ----------
+        node : str
+        rows : Place
+        done : list
+            As long as the number of rows that have been served.
+        vectorised : bool
+            One call serves all rows.
+        """
+        self._name = node
+        self.tries = 1
+        self.rows = rows
+        self.vectorised = vectorised
+        self._done = done
+
+    def leave(self) -> None:
+        """Forget the last task."""
+        self.enter("", Place((0,), (0,)))
+
+    @property
+    def node(self) -> str:
+        """Name of the node."""
+        return self._name
+
+    @property
+    def row(self) -> int:
+        """Number of the run that is being served."""
+        row = self.rows.rows[len(self._done)]
+        rows = self.shared.rows
+        return int(row if rows is None else rows[row])
+
+    @property
+    def step(self) -> int:
+        """Its superstep; of a vector node, the first row's."""
+        return int(self.rows.steps[len(self._done)])
+
+    @property
+    def push(self) -> int | None:
+        """Index of the Send that is served, None if a channel triggered the node."""
+        pushes = self.rows.pushes
+        return None if pushes is None else int(pushes[len(self._done)])
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the task this is, from 1."""
+        return self.tries
+
+    @property
+    def task_id(self) -> str:
+        """Id of the task."""
+        return self.derived_id()
+
+    def scratch(self) -> Scratch:
+        """Return a blank one: a row of a lane has not been asked before."""
+        return Scratch([])
+
+    def words(self) -> tuple[Any, Any]:
+        """Return the numbers that tell this task's random stream from its run's others.
+
+        The superstep and the index of the Send (0 for none, else from 1 on), each with
+        those of the enclosing graphs' tasks above it; of a vectorised task one a row.
+        """
+        place, shared = self.rows, self.shared
+        if self.vectorised:
+            local: Any = np.asarray(place.rows)
+            tasks: Any = 0 if place.pushes is None else np.asarray(place.pushes) + 1
+            steps = shared.word(shared.steps, local, np.asarray(place.steps))
+            return steps, shared.word(shared.tasks, local, tasks)
+        local = int(place.rows[len(self._done)])
+        task = 0 if self.push is None else self.push + 1
+        steps = shared.word(shared.steps, local, self.step)
+        return steps, shared.word(shared.tasks, local, task)
+
+    def _rng(self) -> Any:
+        if not self.vectorised:
+            return super()._rng()
+        shared, rows = self.shared, self.rows.rows
+        node = shared.path + self.node
+        steps, tasks = self.words()
+        rows = rows if shared.rows is None else shared.rows[rows]
+        return LazyGenerator(lambda: RowStreams(shared.seed, rows, steps, node, tasks))
+
+    def note_at(self, error: BaseException, position: int) -> BaseException:
+        """Add to the exception of the row at `position` which task it came from."""
+        self._done = _Length(position)
+        return self.note(error)
+
+
+class _Length:
+    """Stands for a list of a known length."""
+
+    __slots__ = ("_n",)
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n

@@ -1,0 +1,244 @@
+"""Many runs, one at a time: in this thread, or side by side on an event loop."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecgraph.columns import Column
+from vecgraph.constants import MISSING
+from vecgraph.engine.drive import arun_one, moves, new_run
+from vecgraph.engine.gather import Gatherer
+from vecgraph.engine.records import Results, RowError, Superstep, TaskRecord, status_of
+from vecgraph.engine.run import TaskError
+from vecgraph.engine.single import output
+from vecgraph.engine.tables import Tables, names_of
+from vecgraph.errors import GraphRecursionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vecgraph.engine.records import Observer, Progress
+    from vecgraph.engine.run import Run, Task
+    from vecgraph.engine.shared import Shared
+    from vecgraph.typing import Rows
+
+__all__ = ["Singly"]
+
+IN_FLIGHT = 10_000
+"""Runs that an event loop serves at once."""
+
+
+class Singly:
+    """Runs inputs one at a time and gathers what becomes of each.
+
+    Parameters
+    ----------
+    tables : Tables
+    shared : Shared
+    ids : int64 ndarray of shape (N,)
+        Number of each run.
+    configs : sequence of RunnableConfig, optional
+        Of each run, if they differ.
+    observer, progress : callable, optional
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        shared: Shared,
+        ids: Rows,
+        *,
+        configs: Any = None,
+        observer: Observer | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._tables = tables
+        self._shared = shared
+        self._configs = configs
+        self._observer = observer
+        self._tally = _Tally(tables, ids, progress)
+        self._numbers = ids.tolist()
+
+    def _begin(self, at: int) -> tuple[Run, _Recorder | None]:
+        config = None if self._configs is None else self._configs[at]
+        run = new_run(self._tables, self._shared, self._numbers[at], config)
+        return run, None if self._observer is None else _Recorder(self._observer)
+
+    def run(self, inputs: Iterable[Any]) -> Results:
+        """Run each input to its end, in this thread; those that must wait let others go first."""
+        sleeping: list[tuple[float, int, Run, Iterator[float | None]]] = []
+        for at, value in enumerate(inputs):
+            self._wake(sleeping, time.monotonic())
+            run, watcher = self._begin(at)
+            self._go_on(at, run, moves(self._tables, run, value, self._shared, watcher), sleeping)
+        while sleeping:
+            time.sleep(max(0.0, sleeping[0][0] - time.monotonic()))
+            self._wake(sleeping, time.monotonic())
+        return self._tally.results()
+
+    def _wake(self, sleeping: list[Any], now: float) -> None:
+        while sleeping and sleeping[0][0] <= now:
+            _, at, run, moved = heapq.heappop(sleeping)
+            self._go_on(at, run, moved, sleeping)
+
+    def _go_on(self, at: int, run: Run, moved: Iterator[float | None], sleeping: list[Any]) -> None:
+        try:
+            for pause in moved:
+                if pause:
+                    heapq.heappush(sleeping, (time.monotonic() + pause, at, run, moved))
+                    return
+        except _ObserverError as broken:
+            raise broken.error from None
+        except Exception as error:  # noqa: BLE001 - a run's failure is a result
+            self._tally.fail(at, run, error)
+        else:
+            self._tally.end(at, run)
+
+    async def arun(self, inputs: Iterable[Any], n: int) -> Results:
+        """Run each of N inputs on the event loop; none waits for another one's node."""
+        import asyncio
+
+        gatherer = Gatherer(self._tables, self._shared)
+        waiting = enumerate(inputs)
+
+        async def serve() -> None:
+            for at, value in waiting:
+                run, watcher = self._begin(at)
+                try:
+                    await arun_one(self._tables, run, value, self._shared, gatherer, watcher)
+                except Exception as error:  # noqa: BLE001 - a run's failure is a result
+                    self._tally.fail(at, run, error)
+                else:
+                    self._tally.end(at, run)
+
+        workers = [asyncio.ensure_future(serve()) for _ in range(min(IN_FLIGHT, n))]
+        try:
+            await asyncio.gather(*workers)
+        except _ObserverError as broken:
+            raise broken.error from None
+        finally:
+            for worker in workers:
+                worker.cancel()
+            gatherer.close()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return self._tally.results()
+
+
+class _Tally:
+    """Gathers what becomes of single runs."""
+
+    def __init__(self, tables: Tables, ids: Rows, progress: Progress | None) -> None:
+        n = len(ids)
+        self._tables = tables
+        self._progress = progress
+        self._ids = ids
+        self.outputs: list[Any] = [None] * n
+        self.emitted = np.zeros(n, np.bool_)
+        self.status = np.zeros(n, np.int8)
+        self.steps = np.zeros(n, np.int64)
+        self.errors: list[RowError] = []
+        self.interrupts: dict[int, tuple[Any, ...]] = {}
+        self._ended = 0
+
+    def end(self, at: int, run: Run) -> None:
+        """Note that a run has ended well, or stopped to be gone on with."""
+        if run.ended.startswith("interrupt"):
+            self.status[at] = status_of("interrupted")
+            self.interrupts[int(self._ids[at])] = tuple(run.interrupts)
+            self.steps[at] = max(run.step - (run.ended != "interrupt"), 0)
+        else:
+            self.steps[at] = run.step - 1
+        self._note(at, run)
+
+    def fail(self, at: int, run: Run, error: Exception) -> None:
+        """Note that a run has failed; its last good values are its output."""
+        node: str | None = None
+        cause: BaseException = error
+        if isinstance(error, TaskError):
+            node, cause = error.node, error.error
+        is_limit = node is None and isinstance(cause, GraphRecursionError)
+        self.status[at] = status_of(cause, node)
+        self.steps[at] = run.step - 1 if is_limit else max(run.step, 0)
+        self.errors.append(RowError(int(self._ids[at]), node, int(self.steps[at]), cause))
+        self._note(at, run)
+
+    def _note(self, at: int, run: Run) -> None:
+        self.outputs[at] = output(self._tables, run)
+        self.emitted[at] = run.emitted is not MISSING
+        self._ended += 1
+        if self._progress is not None:
+            failed = len(self.errors)
+            running = len(self.outputs) - self._ended
+            self._progress(self._ended - failed, running, failed, int(self.steps.sum()))
+
+    def results(self) -> Results:
+        """Return everything as columns."""
+        outputs = self._tables.program.outputs
+        columns = {}
+        for name in names_of(outputs):
+            if isinstance(outputs, str):
+                cells = [
+                    v if e else MISSING for v, e in zip(self.outputs, self.emitted, strict=True)
+                ]
+            else:
+                cells = [MISSING if o is None else o.get(name, MISSING) for o in self.outputs]
+            columns[name] = Column.of_cells(cells)
+        return Results(
+            columns,
+            self.emitted,
+            self.status,
+            self.steps,
+            self._ids,
+            sorted(self.errors, key=lambda error: error.row),
+            interrupts=self.interrupts,
+            bare=outputs if isinstance(outputs, str) else None,
+            run_steps=int(self.steps.sum()),
+        )
+
+
+class _ObserverError(BaseException):
+    """Carries an observer's exception past the run, which did not fail."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Recorder:
+    """A watcher that turns a single run's supersteps into records."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._begin = 0.0
+        self._tasks: list[Task] = []
+
+    def planned(self, run: Run, tasks: list[Task]) -> None:
+        """Pass over checkpoints: they are no records."""
+
+    def started(self, run: Run, tasks: list[Task]) -> None:
+        """Note the tasks before they run."""
+        self._begin = perf_counter()
+        self._tasks = tasks
+
+    def finished(self, run: Run, task: Task) -> None:
+        """Tasks are recorded together, when the superstep ends."""
+
+    def stopped(self, run: Run) -> None:
+        """Pass over a breakpoint: it is no record."""
+
+    def values(self, run: Run, written: Any) -> None:
+        """Record the superstep."""
+        shown = [task for task in self._tasks if not task.spec.hidden]
+        if not shown:
+            return
+        row, step = np.array([run.row]), np.array([run.step])
+        tasks = [TaskRecord(task.spec.name, row, step) for task in shown]
+        try:
+            self._observer(Superstep(row, step, tasks, perf_counter() - self._begin))
+        except Exception as error:
+            raise _ObserverError(error) from error

@@ -1,0 +1,337 @@
+"""A run's thread: what of it is kept, and what is asked of the saver that keeps it.
+
+Nothing here calls a saver. What must be read or written is an `Ask`, which a driver answers:
+at once, on an event loop, or beside the run. So one copy of the rules serves all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from vecgraph.constants import ERROR, INTERRUPT, MISSING, NULL_TASK, RESUME, TASKS
+from vecgraph.engine.ids import new_checkpoint_id, path_text
+from vecgraph.types import Send
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from vecgraph.engine.run import Run
+    from vecgraph.engine.shared import Shared
+    from vecgraph.engine.tables import Tables
+    from vecgraph.nodes.writer import Pairs
+
+__all__ = ["Ask", "Thread", "checkpoint_of", "now", "restored"]
+
+VERSION = 4
+"""Version of LangGraph's checkpoints that is written."""
+
+_SLOTS = frozenset({ERROR, INTERRUPT, RESUME, "__scheduled__"})
+"""Writes of which a saver keeps one a task."""
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """Something that a saver must do.
+
+    Attributes
+    ----------
+    verb : str
+        Name of the saver's method.
+    args : tuple
+    wait : bool
+        Whether the run needs the answer before it goes on.
+    """
+
+    verb: str
+    args: tuple[Any, ...]
+    wait: bool = True
+
+
+class Thread:
+    """Where a run's checkpoints are kept, and the one that it stands on.
+
+    Attributes
+    ----------
+    saver : object
+        With LangGraph's interface.
+    config : dict
+        What a saver gets: the run's config with the coordinates of the thread.
+    ns : str
+    durability : {'sync', 'async', 'exit'}
+    id : str
+        Id of the checkpoint that the current superstep stands on.
+    saved : str
+        Id of the last one that was saved or found.
+    metadata : dict
+        Its metadata.
+    parent_config : dict or None
+        Coordinates of the checkpoint before it.
+    found : bool
+        The thread had a checkpoint.
+    superseded : bool
+        It was addressed by its id, and is not the latest one.
+    """
+
+    __slots__ = (
+        "_takes_path",
+        "addressed",
+        "config",
+        "durability",
+        "found",
+        "id",
+        "metadata",
+        "next_version",
+        "ns",
+        "parent_config",
+        "saved",
+        "saver",
+        "stored",
+        "superseded",
+        "ts",
+        "wrote",
+    )
+
+    def __init__(self, saver: Any, config: dict[str, Any], ns: str, durability: str) -> None:
+        self.saver = saver
+        given = dict(config.get("configurable") or {})
+        if given.get("thread_id") is not None:
+            given["thread_id"] = str(given["thread_id"])
+        self.config = {**config, "configurable": given}
+        self.ns = ns
+        self.durability = durability
+        self.next_version = saver.get_next_version
+        self.metadata: dict[str, Any] = {"step": -2}
+        self.parent_config: Any = None
+        self.found = False
+        self.superseded = False
+        self.addressed = bool(given.get("checkpoint_id"))
+        self.stored: dict[str, Any] = {}
+        self.wrote: set[str] = set()
+        self.id = self.saved = self.ts = ""
+        self._takes_path = "task_path" in signature(saver.put_writes).parameters
+
+    @property
+    def thread_id(self) -> str:
+        """Name of the thread."""
+        name: str = self.config["configurable"]["thread_id"]
+        return name
+
+    def at(self, checkpoint_id: str | None) -> dict[str, Any]:
+        """Return the coordinates of one of the thread's checkpoints; None: the latest."""
+        given = self.config["configurable"]
+        place = {**given, "checkpoint_ns": self.ns, "checkpoint_id": checkpoint_id}
+        return {**self.config, "configurable": place}
+
+    def here(self) -> dict[str, Any]:
+        """Return the coordinates of the checkpoint that the run stands on."""
+        given = self.config["configurable"]
+        return {**self.config, "configurable": {**given, "checkpoint_id": self.id}}
+
+    def load(self, tables: Tables, run: Run, shared: Shared) -> Generator[Ask, Any, None]:
+        """Find the checkpoint that the run goes on from, and bring the run to its state."""
+        saved = yield from self._find(shared)
+        self.found = saved is not None
+        if saved is None:
+            self.id = self.saved = new_checkpoint_id(-2)
+            given = self.config["configurable"]
+            self.config = {**self.config, "configurable": {"checkpoint_ns": "", **given}}
+        else:
+            self.stand_on(saved)
+            restored(tables, run, saved)
+            self.stored = dict(run.versions)
+        run.step = self.metadata.get("step", -2) + 1
+        run.stop = run.step + shared.limit + 1
+
+    def _find(self, shared: Shared) -> Generator[Ask, Any, Any]:
+        if self.addressed:
+            saved = yield Ask("get_tuple", (self.config,))
+            if saved is not None:
+                latest = yield Ask("get_tuple", (self.at(None),))
+                self.superseded = (
+                    latest is not None and latest.checkpoint["id"] != saved.checkpoint["id"]
+                )
+            return saved
+        replay = shared.replay
+        if replay is not None and replay.is_first(self.ns):
+            self.addressed = True
+            before = {"configurable": {"checkpoint_id": replay.checkpoint_id}}
+            found = yield Ask("list", (self.config, {"before": before, "limit": 1}))
+            return found[0] if found else None
+        if replay is not None:
+            self.addressed = True
+        saved = yield Ask("get_tuple", (self.config,))
+        return saved
+
+    def stand_on(self, saved: Any) -> None:
+        """Take a checkpoint that was found as the one that the run stands on."""
+        checkpoint = saved.checkpoint
+        place = saved.config.get("configurable", {})
+        given = self.config["configurable"]
+        self.config = {
+            **self.config,
+            **saved.config,
+            "configurable": {"checkpoint_ns": "", **given, **place},
+        }
+        self.id = self.saved = checkpoint["id"]
+        self.ts = checkpoint["ts"]
+        self.metadata = dict(saved.metadata)
+        self.parent_config = saved.parent_config
+
+    def note(
+        self, tables: Tables, run: Run, task_id: str, pairs: Pairs, path: tuple[Any, ...] = ()
+    ) -> Ask | None:
+        """Keep what a task wrote beside the checkpoint it ran on."""
+        if not pairs:
+            return None
+        self.wrote.add(task_id)
+        pairs = _one_a_slot(pairs)
+        if task_id == NULL_TASK:
+            run.pending = [w for w in run.pending if w[0] != task_id or w[1] not in _SLOTS]
+            # A saver keeps a write by its place in the list: those that may be replaced go last.
+            pairs = sorted(pairs, key=lambda pair: pair[0] in _SLOTS)
+            kept = [(c, v) for t, c, v in run.pending if t == task_id] + pairs
+        else:
+            run.pending = [w for w in run.pending if w[0] != task_id]
+            kept = pairs
+        run.pending += [(task_id, channel, value) for channel, value in pairs]
+        if self.durability == "exit":
+            return None
+        return self._put_writes(tables, task_id, kept, path)
+
+    def _put_writes(self, tables: Tables, task_id: str, pairs: Pairs, path: tuple[Any, ...]) -> Ask:
+        kept = [(c, _kept(tables, v)) for c, v in pairs if _is_tracked(tables, c)]
+        place: tuple[Any, ...] = (self.at(self.id), kept, task_id)
+        if self._takes_path:
+            place = (*place, path_text(path) if path else "")
+        return Ask("put_writes", place, wait=False)
+
+    def step(self, tables: Tables, run: Run, source: str) -> Ask | None:
+        """Note that a superstep has ended; return what saves its checkpoint, if it is saved now."""
+        self.metadata = {"source": source, "step": run.step, "parents": self._parents()}
+        self.id, self.ts = new_checkpoint_id(run.step), now()
+        run.step += 1
+        if self.durability == "exit":
+            return None
+        return self._put(tables, run)
+
+    def _parents(self) -> dict[str, str]:
+        parents: dict[str, str] = self.config["configurable"].get("checkpoint_map") or {}
+        return parents
+
+    def _put(self, tables: Tables, run: Run) -> Ask:
+        place = self.config["configurable"]
+        before = {**self.config, "configurable": {**place, "checkpoint_ns": self.ns}}
+        self.parent_config = self.config if place.get("checkpoint_id") else None
+        news = self.news(run)
+        self.stored = dict(run.versions)
+        checkpoint = checkpoint_of(tables, run, self.id, self.ts)
+        self.config = {
+            **before,
+            "configurable": {**before["configurable"], "checkpoint_id": self.id},
+        }
+        self.saved = self.id
+        args = (before, checkpoint, dict(self.metadata), news)
+        return Ask("put", args, wait=self.durability == "sync")
+
+    def news(self, run: Run) -> dict[str, Any]:
+        """Return the versions of the channels that have changed since the last checkpoint."""
+        return {k: v for k, v in run.versions.items() if _is_newer(v, self.stored.get(k))}
+
+    def leave(self, tables: Tables, run: Run) -> list[Ask]:
+        """Return what must be saved as the run ends, under durability ``exit``."""
+        asks = []
+        if self.id != self.saved:
+            asks.append(self._put(tables, run))
+        by_task: dict[str, Pairs] = {}
+        for task_id, channel, value in run.pending:
+            if task_id in self.wrote:
+                by_task.setdefault(task_id, []).append((channel, value))
+        paths = {task.id: task.path for task in run.tasks}
+        asks += [
+            self._put_writes(tables, task_id, pairs, paths.get(task_id, ()))
+            for task_id, pairs in by_task.items()
+        ]
+        return asks
+
+
+def now() -> str:
+    """Return the time as checkpoints show it."""
+    return datetime.now(UTC).isoformat()
+
+
+def _is_newer(version: Any, stored: Any) -> bool:
+    return stored is None or version > stored
+
+
+def _one_a_slot(pairs: Pairs) -> Pairs:
+    if all(channel in _SLOTS for channel, _ in pairs):
+        return list({channel: (channel, value) for channel, value in pairs}.values())
+    return pairs
+
+
+def _is_tracked(tables: Tables, channel: str) -> bool:
+    rule = tables.channels.get(channel)
+    return rule is None or rule.tracked
+
+
+def _kept(tables: Tables, value: Any) -> Any:
+    """Return a value as it is kept: the input of a Send without what no checkpoint keeps."""
+    if not tables.untracked or not isinstance(value, Send) or not isinstance(value.arg, dict):
+        return value
+    arg = {k: v for k, v in value.arg.items() if k not in tables.untracked}
+    return Send(value.node, arg, timeout=value.timeout)
+
+
+def checkpoint_of(tables: Tables, run: Run, checkpoint_id: str, ts: str) -> dict[str, Any]:
+    """Return a run's state as LangGraph's checkpoint."""
+    values = {}
+    for name, channel in tables.channels.items():
+        if name in run.versions:
+            value = channel.checkpoint(run.cells.get(name, MISSING))
+            if value is not MISSING:
+                values[name] = value
+    if tables.untracked and values.get(TASKS):
+        values[TASKS] = [_kept(tables, send) for send in values[TASKS]]
+    return {
+        "v": VERSION,
+        "ts": ts,
+        "id": checkpoint_id,
+        "channel_values": values,
+        "channel_versions": dict(run.versions),
+        "versions_seen": {node: dict(seen) for node, seen in run.seen.items()},
+        "updated_channels": None if run.updated is None else sorted(run.updated),
+    }
+
+
+def restored(tables: Tables, run: Run, saved: Any) -> None:
+    """Bring a run to the state of a checkpoint."""
+    checkpoint = saved.checkpoint
+    values: Mapping[str, Any] = _migrated(checkpoint)
+    for name, channel in tables.channels.items():
+        cell = channel.restore(values.get(name, MISSING))
+        if cell is MISSING:
+            run.cells.pop(name, None)
+        else:
+            run.cells[name] = cell
+    run.versions = dict(checkpoint["channel_versions"])
+    run.clock = max((v for v in run.versions.values() if type(v) is int), default=0)
+    run.seen = {node: dict(seen) for node, seen in checkpoint["versions_seen"].items()}
+    updated = checkpoint.get("updated_channels")
+    run.updated = set(updated) if updated else None
+    run.pending = [
+        (str(task), channel, value) for task, channel, value in saved.pending_writes or ()
+    ]
+
+
+def _migrated(checkpoint: Any) -> Mapping[str, Any]:
+    """Return the values of a checkpoint; those before version 4 kept Sends apart."""
+    values: Mapping[str, Any] = checkpoint["channel_values"]
+    sends = checkpoint.get("pending_sends")
+    if checkpoint["v"] < VERSION and sends:
+        newest = max(checkpoint["channel_versions"].values())
+        checkpoint["channel_versions"] = {**checkpoint["channel_versions"], TASKS: newest}
+        return {**values, TASKS: sends}
+    return values
