@@ -14,22 +14,26 @@ from typing import Annotated, Any, TypedDict
 
 import langgraph.channels
 import langgraph.config
+import langgraph.errors
 import langgraph.graph.message
 import langgraph.managed
+import langgraph.runtime
 import langgraph.types
 from langgraph.graph import StateGraph as LangGraphStateGraph
 
 import vecgraph.channels
 import vecgraph.config
+import vecgraph.errors
 import vecgraph.graph.message
 import vecgraph.managed
+import vecgraph.runtime
 import vecgraph.types
 from vecgraph.graph import StateGraph
 
 START, END = "__start__", "__end__"
 
 
-def library(graph, types, channels, message, managed, config):
+def library(graph, types, channels, message, managed, config, errors, runtime):
     """Gather the names that the programs use."""
     return SimpleNamespace(
         StateGraph=graph,
@@ -44,6 +48,10 @@ def library(graph, types, channels, message, managed, config):
         RemainingSteps=managed.RemainingSteps,
         get_stream_writer=config.get_stream_writer,
         get_config=config.get_config,
+        get_runtime=runtime.get_runtime,
+        interrupt=types.interrupt,
+        NodeError=errors.NodeError,
+        InvalidUpdateError=errors.InvalidUpdateError,
     )
 
 
@@ -54,6 +62,8 @@ OURS = library(
     vecgraph.graph.message,
     vecgraph.managed,
     vecgraph.config,
+    vecgraph.errors,
+    vecgraph.runtime,
 )
 THEIRS = library(
     LangGraphStateGraph,
@@ -62,6 +72,8 @@ THEIRS = library(
     langgraph.graph.message,
     langgraph.managed,
     langgraph.config,
+    langgraph.errors,
+    langgraph.runtime,
 )
 
 

@@ -7,6 +7,7 @@ the same; `history` plays the actions and returns what could be seen, ids made o
 from __future__ import annotations
 
 import asyncio
+import itertools
 import operator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
@@ -146,24 +147,7 @@ def plans(draw):
     names = NAMES[: draw(st.integers(2, 4))]
     nodes = []
     for name in names:
-        kind = draw(st.sampled_from(["plain", "plain", "ask", "fail", "goto", "send", "child"]))
-        options = {}
-        if kind == "ask":
-            options["asks"] = draw(st.integers(1, 2))
-        elif kind == "fail":
-            options["fails"] = draw(st.integers(1, 2))
-            options["retries"] = draw(st.booleans())
-            options["handled"] = draw(st.booleans())
-            if options["handled"] and draw(st.booleans()):
-                options["goto"] = (draw(st.sampled_from(names)),)
-                options["goto"] = tuple(g for g in options["goto"] if g != name)
-        elif kind == "goto":
-            options["goto"] = (draw(st.sampled_from([n for n in names if n != name])),)
-        elif kind == "send":
-            options["goto"] = (draw(st.sampled_from([n for n in names if n != name])),)
-            options["sends"] = draw(st.integers(1, 3))
-        elif kind == "child":
-            options["child"] = draw(st.sampled_from(["child", "called"]))
+        options = draw(_kinds([n for n in names if n != name]))
         nodes.append(NodePlan(name, defer=draw(st.integers(0, 9)) == 0, **options))
     edges, routes, joins = _wiring(draw, names)
     durability = draw(st.sampled_from(["sync", "async", "exit"]))
@@ -185,6 +169,23 @@ def plans(draw):
     )
 
 
+def _kinds(others):
+    """Return options of one node that may go to `others`."""
+    other = st.sampled_from(others).map(lambda name: (name,))
+    return st.one_of(
+        st.just({}),
+        st.just({}),
+        st.fixed_dictionaries({"asks": st.integers(1, 2)}),
+        st.fixed_dictionaries(
+            {"fails": st.integers(1, 2), "retries": st.booleans(), "handled": st.booleans()}
+        ),
+        st.fixed_dictionaries({"fails": st.just(2), "handled": st.just(True), "goto": other}),
+        st.fixed_dictionaries({"goto": other}),
+        st.fixed_dictionaries({"goto": other, "sends": st.integers(1, 3)}),
+        st.fixed_dictionaries({"child": st.sampled_from(["child", "called"])}),
+    )
+
+
 def _some(draw, names):
     if draw(st.integers(0, 4)):
         return ()
@@ -200,7 +201,7 @@ def _wiring(draw, names):
         rest = names[2:]
     else:
         rest = names
-    for source, target in zip(rest, rest[1:], strict=False):
+    for source, target in itertools.pairwise(rest):
         if draw(st.booleans()):
             edges.append((source, target))
         else:

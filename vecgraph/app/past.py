@@ -44,7 +44,8 @@ class Past:
 
     def __init__(self, app: Compiled, saver: Any, config: Any, saved: Any) -> None:
         self.tables = app.engine.tables
-        self.shared = Shared({**config, "recursion_limit": 1})
+        limited: Any = {**config, "recursion_limit": 1}
+        self.shared = Shared(limited)
         self.shared.put_in(config["configurable"].get("checkpoint_ns", ""))
         thread = Thread(saver, config, self.shared.ns, "sync")
         self.run = Run(self.tables, 0, 1, thread)

@@ -106,7 +106,7 @@ class _Update:
             tasks = self.past.tasks()
             self.past.apply_null()
             self.past.take_up(tasks)
-            apply(self.tables, self.run, tasks, passes=any(task.triggers for task in tasks))
+            apply(self.tables, self.run, tasks, passes=bool(tasks))
         config = yield self._put("update", self.past.step + 1, seen=False)
         return config
 
@@ -165,7 +165,9 @@ class _Update:
         ids = self._ids()
         tasks, writes = [], []
         for at, (name, values, given) in enumerate(valid):
-            task = Task(dataclasses.replace(self.tables.nodes[name], action=None), values)
+            # Nothing triggers it, so it has seen nothing and consumes nothing.
+            spec = dataclasses.replace(self.tables.nodes[name], action=None, triggers=())
+            task = Task(spec, values)
             task.path = (INTERRUPT, at)
             suffix = f":{at}" if at else ""
             task.id = given or (

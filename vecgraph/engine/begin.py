@@ -282,7 +282,7 @@ def _set_out(start: _Start) -> Generator[Ask, Any, None]:
 def apply_input(tables: Tables, run: Run, pairs: Pairs) -> None:
     """Write an input to a run; tasks that were due count as having run, without writes."""
     dropped = plan(tables, run) if run.versions else []
-    apply(tables, run, dropped, pairs, passes=any(task.triggers for task in dropped))
+    apply(tables, run, dropped, pairs, passes=bool(dropped))
 
 
 def input_pairs(inputs: Reads, input: Any) -> Pairs:
