@@ -17,6 +17,13 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- CheckpointError              what only checkpoints can get wrong
+    |   +-- DamagedCheckpointError (also ValueError)   stored bytes are not what was written
+    |   +-- CheckpointFormatError (also ValueError)    no checkpoints, or of an unknown version
+    |   +-- CheckpointLockedError (also BlockingIOError)
+    |   +-- CheckpointWriteError (also OSError)
+    |   +-- CheckpointClosedError (also RuntimeError)
+    |   +-- CheckpointBudgetError (also MemoryError)
     +-- NotImplementedError
     |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
     +-- RecursionError
@@ -32,6 +39,13 @@ from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._checkpoint import CheckpointBudgetError as CheckpointBudgetError
+from vecgraph.errors._checkpoint import CheckpointClosedError as CheckpointClosedError
+from vecgraph.errors._checkpoint import CheckpointError as CheckpointError
+from vecgraph.errors._checkpoint import CheckpointFormatError as CheckpointFormatError
+from vecgraph.errors._checkpoint import CheckpointLockedError as CheckpointLockedError
+from vecgraph.errors._checkpoint import CheckpointWriteError as CheckpointWriteError
+from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
 from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
 from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
 from vecgraph.errors._langgraph import ErrorCode as ErrorCode
@@ -52,6 +66,13 @@ from vecgraph.errors._langgraph import first_few as first_few
 __all__ = [
     "BatchError",
     "BatchInputError",
+    "CheckpointBudgetError",
+    "CheckpointClosedError",
+    "CheckpointError",
+    "CheckpointFormatError",
+    "CheckpointLockedError",
+    "CheckpointWriteError",
+    "DamagedCheckpointError",
     "EmptyChannelError",
     "EmptyInputError",
     "ErrorCode",
