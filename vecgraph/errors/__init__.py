@@ -17,8 +17,8 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- DamagedCheckpointError       stored bytes are not what was written
     +-- CheckpointError              what only checkpoints can get wrong
-    |   +-- DamagedCheckpointError (also ValueError)   stored bytes are not what was written
     |   +-- CheckpointFormatError (also ValueError)    no checkpoints, or of an unknown version
     |   +-- CheckpointLockedError (also BlockingIOError)
     |   +-- CheckpointWriteError (also OSError)
@@ -39,12 +39,6 @@ from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
-from vecgraph.errors._checkpoint import CheckpointBudgetError as CheckpointBudgetError
-from vecgraph.errors._checkpoint import CheckpointClosedError as CheckpointClosedError
-from vecgraph.errors._checkpoint import CheckpointError as CheckpointError
-from vecgraph.errors._checkpoint import CheckpointFormatError as CheckpointFormatError
-from vecgraph.errors._checkpoint import CheckpointLockedError as CheckpointLockedError
-from vecgraph.errors._checkpoint import CheckpointWriteError as CheckpointWriteError
 from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
 from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
 from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
@@ -62,6 +56,12 @@ from vecgraph.errors._langgraph import TaskNotFound as TaskNotFound
 from vecgraph.errors._langgraph import UnknownInterruptError as UnknownInterruptError
 from vecgraph.errors._langgraph import create_error_message as create_error_message
 from vecgraph.errors._langgraph import first_few as first_few
+from vecgraph.errors._storage import CheckpointBudgetError as CheckpointBudgetError
+from vecgraph.errors._storage import CheckpointClosedError as CheckpointClosedError
+from vecgraph.errors._storage import CheckpointError as CheckpointError
+from vecgraph.errors._storage import CheckpointFormatError as CheckpointFormatError
+from vecgraph.errors._storage import CheckpointLockedError as CheckpointLockedError
+from vecgraph.errors._storage import CheckpointWriteError as CheckpointWriteError
 
 __all__ = [
     "BatchError",

@@ -1,104 +1,113 @@
-"""The errors of checkpoints: damage, locks, formats and budgets."""
+"""The errors of storing and reading: what cannot be stored, and what was stored and is broken."""
 
 from __future__ import annotations
 
-__all__ = [
-    "CheckpointBudgetError",
-    "CheckpointClosedError",
-    "CheckpointError",
-    "CheckpointFormatError",
-    "CheckpointLockedError",
-    "CheckpointWriteError",
-    "DamagedCheckpointError",
-]
+from typing import TYPE_CHECKING, Any
+
+from vecgraph.errors._langgraph import first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CorruptDataError", "DamagedCheckpointError", "UnserialisableError"]
+
+_STEPS_SHOWN = 12
 
 
-class CheckpointError(Exception):
-    """What only checkpoints can get wrong."""
-
-
-class DamagedCheckpointError(CheckpointError, ValueError):
-    """Stored bytes are not what was written; nothing of them is returned.
+class UnserialisableError(TypeError):
+    """A value that cannot be stored and come back exactly; nothing was written.
 
     Attributes
     ----------
-    place : str
-        The file, object or table concerned.
-    offset : int or None
-        Where in it, in bytes.
-    chunk : int or None
-        Number of the chunk.
-    threads : tuple of int, or None
-        Least and greatest number of a thread whose checkpoints are concerned.
+    path : str
+        Where the value is in what was to be stored, such as ``messages[3].tool``; empty for
+        the whole of it.
+    reason : str
+        What is wrong with it.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        place: str,
-        offset: int | None = None,
-        chunk: int | None = None,
-        threads: tuple[int, int] | None = None,
-    ) -> None:
-        where = place if offset is None else f"{place}, byte {offset}"
-        parts = [f"Damaged checkpoint in {where}: {reason}."]
-        if chunk is not None:
-            parts.append(f"Chunk {chunk}.")
-        if threads is not None:
-            parts.append(f"Threads numbered {threads[0]} to {threads[1]}.")
-        parts.append(
-            "\nHint: everything else stays readable; restore the file from a copy, or delete "
-            "these threads and run them again."
-        )
-        super().__init__(" ".join(parts))
-        self.place, self.offset, self.chunk, self.threads = place, offset, chunk, threads
-
-
-class CheckpointLockedError(CheckpointError, BlockingIOError):
-    """Another writer has the place; `place` says which, `holder` who."""
-
-    def __init__(self, place: str, holder: str) -> None:
-        super().__init__(
-            f"Checkpoints in {place} are being written by {holder}.\n"
-            "Hint: wait for it, stop it, or choose another place; readers may open it with "
-            "read_only=True."
-        )
-        self.place, self.holder = place, holder
-
-
-class CheckpointFormatError(CheckpointError, ValueError):
-    """A place holds no checkpoints, or those of a version that this one does not know."""
-
-
-class CheckpointWriteError(CheckpointError, OSError):
-    """Checkpoints could not be stored; what was acknowledged before is unharmed."""
+    path: str = ""
+    reason: str = ""
 
     @classmethod
-    def of(cls, place: str, error: BaseException) -> CheckpointWriteError:
-        """Build the error of a failed write; keeps the system's number of the error."""
-        number = getattr(error, "errno", None)
-        made = cls(number, f"checkpoints could not be written to {place}: {error}")
-        made.__cause__ = error
-        return made
+    def at(cls, steps: Sequence[str], reason: str, hint: str) -> UnserialisableError:
+        """Build the error of one value, from the steps that lead to it, outermost first.
+
+        Examples
+        --------
+        >>> print(UnserialisableError.at([".messages", "[3]", ".tool"], "function", "Leave it out."))
+        Cannot store messages[3].tool: function.
+        Hint: Leave it out.
+        """
+        path = "".join(steps[:_STEPS_SHOWN]).removeprefix(".")
+        if len(steps) > _STEPS_SHOWN:
+            path = f"{path}... ({len(steps)} levels)"
+        error = cls(f"Cannot store {path or 'the value'}: {reason}.\nHint: {hint}")
+        error.path, error.reason = path, reason
+        return error
 
 
-class CheckpointClosedError(CheckpointError, RuntimeError):
-    """A saver was used after it was closed."""
+class CorruptDataError(ValueError):
+    """Bytes that are not what was stored: damaged, cut off, or written by something else."""
+
+    @classmethod
+    def reading(cls, what: str, reason: Any) -> CorruptDataError:
+        """Build the error from what was being read and what is wrong with it."""
+        return cls(
+            f"Cannot read {what}: {reason}.\n"
+            "Hint: the bytes are damaged or were written by another program; nothing of them "
+            "was used. Restore them from a copy."
+        )
 
 
-class CheckpointBudgetError(CheckpointError, MemoryError):
-    """Memory that checkpoints may take is used up.
+class DamagedCheckpointError(Exception):
+    """A part of a checkpoint store is missing or fails its checksum; it is never returned as data.
 
     Attributes
     ----------
-    needed, budget : int
-        Bytes.
+    file : str
+        File, object or table that holds the damaged part.
+    offset : int or None
+        First byte of it there.
+    chunk : int or None
+        Number of the chunk.
+    threads : tuple of int or str
+        Threads whose history is touched, as far as they are known.
     """
 
-    def __init__(self, needed: int, budget: int) -> None:
-        super().__init__(
-            f"These checkpoints need {needed} bytes of memory, but the budget is {budget}.\n"
-            "Hint: raise max_bytes, give a spill folder, prune old checkpoints, or use ArrowSaver."
+    file: str = ""
+    offset: int | None = None
+    chunk: int | None = None
+    threads: tuple[int | str, ...] = ()
+
+    @classmethod
+    def found(
+        cls,
+        reason: str,
+        file: str,
+        *,
+        offset: int | None = None,
+        chunk: int | None = None,
+        threads: Sequence[int | str] = (),
+    ) -> DamagedCheckpointError:
+        """Build the error from where the damage is and whom it touches.
+
+        Examples
+        --------
+        >>> print(DamagedCheckpointError.found("its checksum differs", "log-0.arrows", chunk=7))
+        Damaged checkpoint in log-0.arrows, chunk 7: its checksum differs.
+        Hint: nothing of this part is returned, all the rest stays readable. Restore the file \
+from a copy, or delete the threads.
+        """
+        place = file
+        place += "" if offset is None else f" at byte {offset}"
+        place += "" if chunk is None else f", chunk {chunk}"
+        whose = f" Threads: {first_few(threads)}." if threads else ""
+        error = cls(
+            f"Damaged checkpoint in {place}: {reason}.{whose}\n"
+            "Hint: nothing of this part is returned, all the rest stays readable. "
+            "Restore the file from a copy, or delete the threads."
         )
-        self.needed, self.budget = needed, budget
+        error.file, error.offset, error.chunk = file, offset, chunk
+        error.threads = tuple(threads)
+        return error
