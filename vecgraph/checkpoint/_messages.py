@@ -76,10 +76,12 @@ def _declared(message: bytes) -> Declared:
         raise ValueError(f"its body has {len(message) - body} bytes and not {size}")
     batch = _follow(meta, _field(meta, root, _HEADER))
     rows_at = _field(meta, batch, _LENGTH)
-    rows = _read("<q", meta, rows_at)[0] if rows_at else 0
-    compressed = bool(_field(meta, batch, _COMPRESSION))
     buffers = _vector(meta, _field(meta, batch, _BUFFERS))
-    return Declared(rows, _decompressed(message, body, size, buffers, compressed=compressed))
+    compressed = bool(_field(meta, batch, _COMPRESSION))
+    return Declared(
+        _read("<q", meta, rows_at)[0] if rows_at else 0,
+        _decompressed(message, body, size, buffers, compressed=compressed),
+    )
 
 
 def _decompressed(

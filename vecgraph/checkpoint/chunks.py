@@ -8,28 +8,32 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgpack
+import numpy as np
 import pyarrow as pa
 
 from vecgraph.checkpoint._messages import END_OF_STREAM, declared
+from vecgraph.checkpoint.arrays import Array, from_bytes, from_numpy, to_numpy
 from vecgraph.checkpoint.storage import Chunk, Header, Kind
 from vecgraph.errors import DamagedCheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from vecgraph.typing import Values
 
 __all__ = [
     "FORMAT",
     "ROWS",
     "Compression",
     "Row",
+    "RowsChunk",
     "Span",
+    "damaged",
     "decode",
     "digest_of",
     "encode",
     "encode_rows",
     "pack_body",
-    "read_schema",
-    "rows_of",
     "unpack_body",
 ]
 
@@ -38,14 +42,13 @@ Compression = Literal["zstd", "lz4"] | None
 FORMAT = 1
 """Version of the format; a reader refuses a greater one."""
 
-ROWS = pa.schema(
-    [
-        pa.field("thread", pa.int64(), nullable=False),
-        pa.field("seq", pa.int32(), nullable=False),
-        pa.field("body", pa.large_binary(), nullable=False),
-    ],
-    {"vecgraph": f'{{"format": {FORMAT}}}'},
-)
+_FIELDS: list[pa.Field[Any]] = [
+    pa.field("thread", pa.int64(), nullable=False),
+    pa.field("seq", pa.int32(), nullable=False),
+    pa.field("body", pa.large_binary(), nullable=False),
+]
+
+ROWS = pa.schema(_FIELDS, {"vecgraph": f'{{"format": {FORMAT}}}'})
 """Schema of all kinds of chunks but ``columns``: a row's place, and what it says as MessagePack."""
 
 _SMALL = 1024
@@ -79,19 +82,25 @@ _ROWS_DIGEST = digest_of(_ROWS_BYTES)
 
 
 def encode_rows(
-    kind: Kind, rows: Sequence[Row], ts: int, *, key: str = "", compression: Compression = None
+    kind: Kind,
+    rows: Sequence[Row],
+    ts: int,
+    *,
+    key: str = "",
+    hi: int | None = None,
+    compression: Compression = None,
 ) -> Chunk:
-    """Return the chunk of rows in the schema `ROWS`."""
+    """Return the chunk of rows in the schema `ROWS`; `hi`: the greatest thread, if no row's."""
     threads, seqs, bodies = zip(*rows, strict=True)
     batch = pa.RecordBatch.from_arrays(
         [
-            pa.array(threads, pa.int64()),
-            pa.array(seqs, pa.int32()),
-            pa.array(bodies, pa.large_binary()),
+            from_numpy(np.array(threads, np.int64), pa.int64()),
+            from_numpy(np.array(seqs, np.int32), pa.int32()),
+            from_bytes(bodies),
         ],
         schema=ROWS,
     )
-    span = Span(min(threads), max(threads), min(seqs), max(seqs), ts, key)
+    span = Span(min(threads), max(threads) if hi is None else hi, min(seqs), max(seqs), ts, key)
     if compression is not None and sum(map(len, bodies)) < _SMALL:
         compression = None
     payload = _payload(batch, len(_ROWS_BYTES), compression)
@@ -136,24 +145,23 @@ def _chunk(kind: Kind, schema: bytes, digest: str, rows: int, span: Span, payloa
     return Chunk(header, payload, schema)
 
 
-def read_schema(data: bytes, digest: str, place: str) -> pa.Schema:
-    """Return a schema from its bytes.
-
-    Raises
-    ------
-    DamagedCheckpointError
-        They are not the bytes that `digest` was made of, or no schema.
-    """
-    if digest_of(data) != digest:
-        raise DamagedCheckpointError.found("a schema fails its checksum", place)
-    try:
-        return pa.ipc.read_schema(pa.py_buffer(data))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DamagedCheckpointError.found(f"a schema cannot be read ({error})", place) from error
-
-
-def decode(header: Header, payload: bytes, schema: pa.Schema, place: str) -> pa.RecordBatch:
+def decode(
+    header: Header,
+    payload: bytes,
+    schema: bytes,
+    place: str,
+    fields: Sequence[int] | None = None,
+) -> pa.RecordBatch:
     """Return a chunk's record batch, checked in full.
+
+    Parameters
+    ----------
+    header : Header
+    payload, schema : bytes
+    place : str
+        Of the storage, for messages.
+    fields : sequence of int, optional
+        Positions of the columns wanted; others are not decompressed.
 
     Raises
     ------
@@ -162,16 +170,25 @@ def decode(header: Header, payload: bytes, schema: pa.Schema, place: str) -> pa.
         of, or it declares more than a chunk may hold.
     """
     try:
-        said = declared(payload)
-        if said.rows != header.rows:
-            raise ValueError(f"it has {said.rows} rows and not {header.rows}")
-        if said.size > _LARGEST:
-            raise ValueError(f"it declares {said.size} bytes, more than a chunk may hold")
-        batch = pa.ipc.read_record_batch(pa.py_buffer(payload), schema)
+        _check(header, payload)
+        options = pa.ipc.IpcReadOptions(
+            included_fields=None if fields is None else list(fields), use_threads=False
+        )
+        stream = pa.ipc.open_stream(pa.py_buffer(schema + payload), options=options)
+        batch = stream.read_next_batch()
         batch.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError, StopIteration) as error:
         raise damaged(header, str(error), place) from error
     return batch
+
+
+def _check(header: Header, payload: bytes) -> None:
+    """Refuse a message before anything is allocated for it."""
+    said = declared(payload)
+    if said.rows != header.rows:
+        raise ValueError(f"it has {said.rows} rows and not {header.rows}")
+    if said.size > _LARGEST:
+        raise ValueError(f"it declares {said.size} bytes, more than a chunk may hold")
 
 
 def damaged(header: Header, reason: str, place: str) -> DamagedCheckpointError:
@@ -185,10 +202,47 @@ def damaged(header: Header, reason: str, place: str) -> DamagedCheckpointError:
     )
 
 
-def rows_of(batch: pa.RecordBatch) -> list[Row]:
-    """Return the rows of a batch in the schema `ROWS`."""
-    columns = [column.to_pylist() for column in batch.columns]
-    return list(zip(*columns, strict=True))
+class RowsChunk:
+    """A chunk in the schema `ROWS`; what a row says is unpacked when it is asked for.
+
+    Attributes
+    ----------
+    header : Header
+    threads : int64 ndarray of shape (N,)
+    seqs : int32 ndarray of shape (N,)
+    """
+
+    def __init__(self, header: Header, batch: pa.RecordBatch, place: str) -> None:
+        self.header = header
+        self.place = place
+        if not batch.schema.equals(ROWS):
+            raise damaged(header, "it has another schema than rows have", place)
+        self.threads: Values = to_numpy(batch.column(0))
+        self.seqs: Values = to_numpy(batch.column(1))
+        self._bodies: Array = batch.column(2)
+
+    def __len__(self) -> int:
+        return len(self.threads)
+
+    def said(self, row: int) -> Any:
+        """Return what a row says."""
+        return unpack_body(self.header, self._bodies[row].as_py(), self.place)
+
+    def body(self, row: int) -> bytes:
+        """Return what a row says, packed."""
+        found: bytes = self._bodies[row].as_py()
+        return found
+
+    def of(self, thread: int) -> list[int]:
+        """Return the rows of a thread."""
+        found: list[int] = np.flatnonzero(self.threads == thread).tolist()
+        return found
+
+    def __iter__(self) -> Iterator[tuple[int, int, Any]]:
+        """Return (thread, seq, what it says) of each row."""
+        for row, body in enumerate(self._bodies.to_pylist()):
+            said = unpack_body(self.header, body, self.place)
+            yield int(self.threads[row]), int(self.seqs[row]), said
 
 
 def pack_body(body: Any) -> bytes:

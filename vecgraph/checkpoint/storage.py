@@ -45,8 +45,9 @@ class Header:
     crc : int
         CRC-32 of the payload; a storage that finds another one raises.
     key : str
-        For ``threads``: thread_id of a chunk of one row that stands for one thread; for
-        ``blobs``: the digest of its one row, 64 hexadecimal digits. Else empty.
+        For a chunk of one thread in ``threads``: 32 hexadecimal digits, a hash of its id, so
+        that a storage never has to hold what people call their threads; for ``blobs``: 64
+        hexadecimal digits, the digest of its one value. Else empty.
     """
 
     number: int
