@@ -17,6 +17,11 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- DamagedCheckpointError       a part of a store is missing or broken
+    +-- TypeError
+    |   +-- UnserialisableError      a value that would not come back exactly
+    +-- ValueError
+    |   +-- CorruptDataError         bytes that are not what was stored
     +-- NotImplementedError
     |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
     +-- RecursionError
@@ -32,6 +37,9 @@ from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
+from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from vecgraph.errors._checkpoint import UnserialisableError as UnserialisableError
 from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
 from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
 from vecgraph.errors._langgraph import ErrorCode as ErrorCode
@@ -52,6 +60,8 @@ from vecgraph.errors._langgraph import first_few as first_few
 __all__ = [
     "BatchError",
     "BatchInputError",
+    "CorruptDataError",
+    "DamagedCheckpointError",
     "EmptyChannelError",
     "EmptyInputError",
     "ErrorCode",
@@ -66,6 +76,7 @@ __all__ = [
     "ParentCommand",
     "TaskNotFound",
     "UnknownInterruptError",
+    "UnserialisableError",
     "UnsupportedError",
     "VectorNodeError",
     "create_error_message",
