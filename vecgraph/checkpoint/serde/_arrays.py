@@ -219,6 +219,9 @@ def _build(described: Any, depth: int) -> np.dtype[Any]:
         base, shape = described
         check_shape(shape)
         return np.dtype((_build(base, depth + 1), tuple(shape)))
+    words = [*described["names"], *described["titles"]]
+    if not all(word is None or type(word) is str for word in words):
+        raise ValueError("a field whose name is no text")
     formats = [_build(item, depth + 1) for item in described["formats"]]
     parts = {key: described[key] for key in ("names", "offsets", "titles", "itemsize")}
     aligned = bool(described["aligned"])

@@ -16,7 +16,7 @@ import numpy as np
 from vecgraph.checkpoint.serde import _arrays, _arrow, _atoms
 from vecgraph.checkpoint.serde import _codes as codes
 from vecgraph.checkpoint.serde import _instances as instances
-from vecgraph.checkpoint.serde._codes import MARKS
+from vecgraph.checkpoint.serde._codes import MARKS, NAMED
 from vecgraph.checkpoint.serde._instances import Changed
 from vecgraph.checkpoint.serde._known import FACTORIES, Classes, is_slotted, warn_once
 from vecgraph.checkpoint.serde._record import Record
@@ -87,6 +87,8 @@ class Reader:
             mark, content = pairs[0]
             self._open -= 1
             name = mark.data.decode("utf-8", "surrogatepass")
+            if (mark.code in NAMED) != bool(name):
+                raise ValueError(f"extension type {mark.code} with the name {name[:40]!r}")
             return _MAKERS[mark.code](self._classes, name, content)
         return _as_dict(pairs)
 
@@ -207,7 +209,11 @@ def _string_array(_classes: Classes, _name: str, content: Any) -> Any:
     marks = {"na_object": missing[0]} if _sequence(missing) else {}
     dtype = np.dtypes.StringDType(coerce=bool(coerce), **marks)
     kinds = {str, *map(type, missing)}
-    if not all(type(item) in kinds for item in elements):
+    if (
+        len(missing) > 1
+        or not kinds <= {str, float, type(None)}
+        or not all(type(item) in kinds for item in elements)
+    ):
         raise ValueError("an array of strings with something else in it")
     return _arrays.shaped(np.array(elements, dtype), shape, order)
 

@@ -35,6 +35,7 @@ __all__ = [
     "MARKS",
     "MAX_DEPTH",
     "MODEL",
+    "NAMED",
     "NAMED_TUPLE",
     "NUMPY",
     "NUMPY_BYTES",
@@ -98,7 +99,10 @@ ENUM: Final = 82
 NAMED_TUPLE: Final = 83
 DERIVED: Final = 84
 
-MARKS: Final = frozenset({*range(TUPLE, STRING_ARRAY + 1), *range(FIELDS, DERIVED + 1)})
+NAMED: Final = frozenset(range(FIELDS, DERIVED + 1))
+"""Marks whose payload is the name of a class; that of all others is empty."""
+
+MARKS: Final = frozenset(range(TUPLE, STRING_ARRAY + 1)) | NAMED
 
 
 class Refused(Exception):

@@ -77,8 +77,8 @@ def _str(value: str, _depth: int) -> Any:
     return value
 
 
-def _list(value: Iterable[Any], depth: int) -> Any:
-    """Lower the items of any iterable container to a list."""
+def _list(value: Iterable[Any], depth: int, owner: Any = None) -> Any:
+    """Lower the items of any iterable container to a list; `owner` as in `_dict`."""
     _check_depth(depth)
     if type(value) is list and NATIVE.issuperset(map(type, value)):
         return value
@@ -87,13 +87,16 @@ def _list(value: Iterable[Any], depth: int) -> Any:
         for item in value:
             items.append(lower(item, depth + 1))  # noqa: PERF401 - its length is the path
     except Refused as refused:
-        refused.leave(f"[{len(items)}]", value)
+        refused.leave(f"[{len(items)}]", value if owner is None else owner)
         raise
     return items
 
 
-def _dict(value: dict[Any, Any], depth: int) -> Any:
-    """Lower to a map; to a marked list of keys and values where a key is no key of MessagePack."""
+def _dict(value: dict[Any, Any], depth: int, owner: Any = None) -> Any:
+    """Lower to a map; to a marked list of keys and values where a key is no key of MessagePack.
+
+    The `owner` is the instance whose attributes `value` holds.
+    """
     _check_depth(depth)
     keys: list[Any] = []
     items: list[Any] = []
@@ -104,7 +107,7 @@ def _dict(value: dict[Any, Any], depth: int) -> Any:
     except Refused as refused:
         in_key = len(keys) == len(items)
         key = list(value)[len(items)]
-        refused.leave("{a key}" if in_key else _step(key), value)
+        refused.leave("{a key}" if in_key else _step(key), value if owner is None else owner)
         raise
     if all(map(_is, keys, value)):
         return dict(zip(keys, items, strict=True))
@@ -180,7 +183,7 @@ def _array(value: Any, depth: int) -> Any:
         elements: list[Any] = []
     else:
         elements = list(value.ravel(order=order))
-    body = [order, list(value.shape), _list(elements, depth)]
+    body = [order, list(value.shape), _list(elements, depth, value)]
     if value.dtype.kind == "O":
         if value.dtype.metadata:
             raise Refused(f"an array of dtype {value.dtype}", "Use np.array(value, dtype=object).")
@@ -199,7 +202,7 @@ def _named(code: int, name: str) -> Any:
 def _fields(value: Any, depth: int) -> Any:
     kind = type(value)
     instances.check_layout(kind)
-    body = _dict(instances.attributes(value), depth)
+    body = _dict(instances.attributes(value), depth, value)
     return {_named(codes.FIELDS, stored_name(kind)): body}
 
 
@@ -207,17 +210,17 @@ def _model(value: Any, depth: int) -> Any:
     kind = type(value)
     instances.check_layout(kind)
     fields, names, extra, private = instances.model_parts(value)
-    return _model_body(stored_name(kind), fields, (names, extra, private), depth)
+    mark = _named(codes.MODEL, stored_name(kind))
+    return {mark: _model_body(fields, (names, extra, private), depth, value)}
 
 
-def _model_body(name: str, fields: dict[str, Any], rest: Any, depth: int) -> Any:
+def _model_body(fields: dict[str, Any], rest: Any, depth: int, owner: Any) -> Any:
     names, extra, private = rest
-    mark = _named(codes.MODEL, name)
-    body = _dict(fields, depth)
+    body = _dict(fields, depth, owner)
     if names is None and not extra and not private:
-        return {mark: body}
-    others = [None if part is None else _dict(part, depth) for part in (extra, private)]
-    return {mark: [body, names, *others]}
+        return body
+    others = [None if part is None else _dict(part, depth, owner) for part in (extra, private)]
+    return [body, names, *others]
 
 
 def _enum(value: Enum, depth: int) -> Any:
@@ -238,7 +241,7 @@ def _named_tuple(value: Any, depth: int) -> Any:
             f"{instances.describe(kind)}, a named tuple with attributes of its own",
             "Make them fields, or use a dataclass.",
         )
-    body = _dict(dict(zip(kind._fields, tuple.__iter__(value), strict=True)), depth)
+    body = _dict(dict(zip(kind._fields, tuple.__iter__(value), strict=True)), depth, value)
     return {_named(codes.NAMED_TUPLE, stored_name(kind)): body}
 
 
@@ -248,10 +251,16 @@ def _derived(value: Any, depth: int) -> Any:
     state = instances.attributes(value)
     body = [
         base.__name__,
-        lower(instances.plain_base(value, base), depth),
-        _dict(state, depth) if state else None,
+        _base(instances.plain_base(value, base), depth, value),
+        _dict(state, depth, value) if state else None,
     ]
     return {_named(codes.DERIVED, stored_name(kind)): body}
+
+
+def _base(plain: Any, depth: int, owner: Any) -> Any:
+    if type(plain) is list:
+        return _list(plain, depth, owner)
+    return _dict(plain, depth, owner) if type(plain) is dict else lower(plain, depth)
 
 
 def _record(value: Record, depth: int) -> Any:
@@ -263,7 +272,8 @@ def _record(value: Record, depth: int) -> Any:
         names, extras, private = value.rest or (None, (), None)
         extra = {key: value[key] for key in extras if key in value}
         fields = {key: item for key, item in value.items() if key not in extra}
-        return _model_body(value.type_name, fields, (names, extra or None, private), depth)
+        body = _model_body(fields, (names, extra or None, private), depth, value)
+        return {_named(codes.MODEL, value.type_name): body}
     return {_named(value.code, value.type_name): _dict(value, depth)}
 
 
@@ -338,5 +348,7 @@ _HANDLERS: Final[dict[type[Any], Handler]] = {
     range: _range,
     np.ndarray: _array,
     Record: _record,
+    # A named tuple, but one that MessagePack would take for an extension type of ours.
+    msgpack.ExtType: _refuse,
     StoredError: _without_depth(encode_error),
 }

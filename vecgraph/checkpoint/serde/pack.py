@@ -8,8 +8,6 @@ that the program allows, by setting its attributes. There is no pickle.
 
 from __future__ import annotations
 
-import re
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
@@ -29,8 +27,12 @@ __all__ = ["MAX_DEPTH", "Packer", "Record", "StoredError"]
 
 # MessagePack stores bytearray and memoryview as bytes, and an ExtType of the program's as if it
 # were ours. Their headers are these bytes, which text in ASCII and small numbers have not.
-_SUSPECT: Final = re.compile(rb"[\xc4-\xc9\xd4-\xd8]").search
-_PLAIN: Final = NATIVE | {int, str, list, dict}
+_SUSPECT: Final = frozenset(b"\xc4\xc5\xc6\xc7\xc8\xc9\xd4\xd5\xd6\xd7\xd8")
+_CONTAINER: Final = frozenset([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
+# `bytes.translate` leaves out all others faster than anything else finds one.
+_NOT_SUSPECT: Final = bytes(set(range(256)) - _SUSPECT)
+_NOT_CONTAINER: Final = bytes(set(range(256)) - _CONTAINER)
+_LEAVES: Final = NATIVE | {int, str}
 _CHECKED: Final = 1_024
 """Bytes from which on declared sizes are checked before anything is made of them."""
 
@@ -80,9 +82,9 @@ builtin_function_or_method.
         except (TypeError, ValueError, OverflowError):
             # Something in it is no value of MessagePack's; the general way finds out what.
             return self._pack_lowered(value)
-        if len(packed) < MAX_DEPTH and not _SUSPECT(packed):
+        if _must_be_plain(packed) or _is_plain(value):
             return packed
-        return packed if _is_plain(value) else self._pack_lowered(value)
+        return self._pack_lowered(value)
 
     def unpack(self, data: bytes | bytearray | memoryview) -> Any:
         """Return the value of bytes that `pack` made.
@@ -144,25 +146,39 @@ def _error(refused: Refused) -> UnserialisableError:
     return UnserialisableError.at(refused.steps[::-1], refused.reason, refused.hint)
 
 
-def _is_plain(value: Any) -> bool:
-    """Return whether every part of a value that MessagePack has packed is of a type it keeps.
+def _must_be_plain(packed: bytes) -> bool:
+    """Return whether no value but a plain one, not nested too deep, has these bytes."""
+    if packed.translate(None, _NOT_SUSPECT):
+        return False
+    return len(packed) < MAX_DEPTH or len(packed.translate(None, _NOT_CONTAINER)) < MAX_DEPTH
 
-    Level by level, so that the loops over items run in C.
-    """
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        kinds = set(map(type, level))
-        if not kinds <= _PLAIN:
-            return False
-        if list not in kinds and dict not in kinds:
+
+def _is_plain(value: Any) -> bool:
+    """Return whether every part of a value that MessagePack has packed is of a type it keeps."""
+    if type(value) in _LEAVES:
+        return True
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            items = _items(container)
+            if items is None:
+                return False
+            if not _LEAVES.issuperset(map(type, items)):
+                below += [item for item in items if type(item) not in _LEAVES]
+        if not below:
             return True
-        lists = [item for item in level if type(item) is list]
-        dicts = [item for item in level if type(item) is dict]
-        if not _PLAIN.issuperset(map(type, chain.from_iterable(dicts))):
-            return False
-        level = [*chain.from_iterable(lists)]
-        level.extend(chain.from_iterable(map(dict.values, dicts)))
+        level = below
     return False
+
+
+def _items(container: Any) -> Any:
+    """Return the items of a list or of a dict with plain keys; None for anything else."""
+    if type(container) is list:
+        return container
+    if type(container) is dict and _LEAVES.issuperset(map(type, container)):
+        return container.values()
+    return None
 
 
 def _check_sizes(data: Any) -> None:
