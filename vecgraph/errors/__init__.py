@@ -17,13 +17,17 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
-    +-- DamagedCheckpointError       stored bytes are not what was written
+    +-- DamagedCheckpointError       a part of a store is missing or broken
     +-- CheckpointError              what only checkpoints can get wrong
     |   +-- CheckpointFormatError (also ValueError)    no checkpoints, or of an unknown version
     |   +-- CheckpointLockedError (also BlockingIOError)
     |   +-- CheckpointWriteError (also OSError)
     |   +-- CheckpointClosedError (also RuntimeError)
     |   +-- CheckpointBudgetError (also MemoryError)
+    +-- TypeError
+    |   +-- UnserialisableError      a value that would not come back exactly
+    +-- ValueError
+    |   +-- CorruptDataError         bytes that are not what was stored
     +-- NotImplementedError
     |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
     +-- RecursionError
@@ -39,7 +43,9 @@ from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
 from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from vecgraph.errors._checkpoint import UnserialisableError as UnserialisableError
 from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
 from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
 from vecgraph.errors._langgraph import ErrorCode as ErrorCode
@@ -72,6 +78,7 @@ __all__ = [
     "CheckpointFormatError",
     "CheckpointLockedError",
     "CheckpointWriteError",
+    "CorruptDataError",
     "DamagedCheckpointError",
     "EmptyChannelError",
     "EmptyInputError",
@@ -87,6 +94,7 @@ __all__ = [
     "ParentCommand",
     "TaskNotFound",
     "UnknownInterruptError",
+    "UnserialisableError",
     "UnsupportedError",
     "VectorNodeError",
     "create_error_message",
