@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Chunk", "Header", "Kind", "Storage"]
+__all__ = ["KINDS", "Chunk", "Header", "Kind", "Storage"]
 
 Kind = Literal["threads", "entries", "columns", "writes", "blobs", "marks"]
 """What the rows of a chunk are; design record 0004 has the table."""
+
+KINDS: tuple[Kind, ...] = ("threads", "entries", "columns", "writes", "blobs", "marks")
+"""In the order of their codes in files: add at the end only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,13 @@ class Header:
         Order of append, from 0; unique in the storage, never reused.
     kind : str
     schema : str
-        Digest of its Arrow schema, by which `Storage.schema` gives the schema itself.
+        Digest of its Arrow schema (32 hexadecimal digits), by which `Storage.schema` gives
+        the schema itself.
     rows : int
     lo, hi : int
         Least and greatest number of a thread in it; for ``blobs``, 0 and 0.
     seq_lo, seq_hi : int
-        Least and greatest place of a checkpoint in its thread.
+        Least and greatest place of a checkpoint in its thread; -1 where there is none.
     ts : int
         When it was written, in microseconds since 1970.
     length : int
@@ -41,7 +45,9 @@ class Header:
     crc : int
         CRC-32 of the payload; a storage that finds another one raises.
     key : str
-        For ``threads``: thread_id of a chunk of one row; for ``blobs``: the digest. Else empty.
+        For a chunk of one thread in ``threads``: 32 hexadecimal digits, a hash of its id, so
+        that a storage never has to hold what people call their threads; for ``blobs``: 64
+        hexadecimal digits, the digest of its one value. Else empty.
     """
 
     number: int
@@ -67,7 +73,8 @@ class Chunk:
     header : Header
         Its `number` is given by the storage; what stands here before is ignored.
     payload : bytes
-        An Arrow IPC record batch message without its schema, compressed as its header says.
+        An Arrow IPC record batch message without its schema, compressed as it says itself.
+        Of any length: a storage that cannot hold it in one piece splits it.
     schema : bytes
         The serialised schema, which a storage keeps once for each digest.
     """
@@ -78,7 +85,21 @@ class Chunk:
 
 
 class Storage(Protocol):
-    """Keeps chunks. One writer at a time; readers see every flush whole or not at all."""
+    """Keeps chunks. Readers see every flush whole or not at all.
+
+    The log that owns a storage calls it from one thread at a time.
+
+    Attributes
+    ----------
+    place : str
+        What messages call it: a folder, a URI, a table, never with a password in it.
+    exclusive : bool
+        Nobody else can append while this is open: what the log knows by heart stays true. If
+        not, it asks `find` for news before each append.
+    """
+
+    place: str
+    exclusive: bool
 
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush: all of `chunks` or, after a failure, none.
@@ -86,13 +107,19 @@ class Storage(Protocol):
         Parameters
         ----------
         chunks : sequence of Chunk
+            Without chunks, and `durable`: make what was appended before durable.
         durable : bool
             Return only when a power failure cannot undo it.
 
         Returns
         -------
         list of Header
-            With their numbers.
+            With their numbers, which are greater than all before.
+
+        Raises
+        ------
+        CheckpointWriteError
+            It could not be stored; the storage is as it was before.
         """
         ...
 
@@ -109,13 +136,13 @@ class Storage(Protocol):
         key: str | None = None,
         after: int = -1,
     ) -> list[Header]:
-        """Return headers in order of append.
+        """Return headers in order of append, those of other writers' flushes included.
 
         Parameters
         ----------
         kinds : iterable of str
         lo, hi : int, optional
-            Only chunks that may hold a thread from `lo` to `hi`, both included.
+            Only chunks that may hold a thread from `lo` to `hi`, both included; both or none.
         key : str, optional
             Only chunks with this key.
         after : int
@@ -123,13 +150,14 @@ class Storage(Protocol):
         """
         ...
 
-    def load(self, header: Header) -> bytes:
-        """Return a chunk's payload.
+    def load(self, headers: Sequence[Header]) -> list[bytes]:
+        """Return the payloads of chunks, in the order asked for.
 
         Raises
         ------
         DamagedCheckpointError
-            It is missing, shorter than its header says, or fails its checksum.
+            One is missing, shorter than its header says, or fails its checksum. A reader that
+            gets this looks whether `find` still names the chunk: it may have been replaced.
         """
         ...
 
@@ -138,7 +166,11 @@ class Storage(Protocol):
         ...
 
     def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
-        """Put chunks in the place of others, at once for every reader (compaction, deletion)."""
+        """Put chunks in the place of others, at once for every reader (compaction, deletion).
+
+        Durable when it returns. The headers returned may differ from those of `new` in
+        `number` only.
+        """
         ...
 
     def close(self) -> None:

@@ -17,6 +17,17 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    +-- DamagedCheckpointError       a part of a store is missing or broken
+    +-- CheckpointError              what only checkpoints can get wrong
+    |   +-- CheckpointFormatError (also ValueError)    no checkpoints, or of an unknown version
+    |   +-- CheckpointLockedError (also BlockingIOError)
+    |   +-- CheckpointWriteError (also OSError)
+    |   +-- CheckpointClosedError (also RuntimeError)
+    |   +-- CheckpointBudgetError (also MemoryError)
+    +-- TypeError
+    |   +-- UnserialisableError      a value that would not come back exactly
+    +-- ValueError
+    |   +-- CorruptDataError         bytes that are not what was stored
     +-- NotImplementedError
     |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
     +-- RecursionError
@@ -32,6 +43,9 @@ from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
+from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from vecgraph.errors._checkpoint import UnserialisableError as UnserialisableError
 from vecgraph.errors._langgraph import EmptyChannelError as EmptyChannelError
 from vecgraph.errors._langgraph import EmptyInputError as EmptyInputError
 from vecgraph.errors._langgraph import ErrorCode as ErrorCode
@@ -50,10 +64,24 @@ from vecgraph.errors._langgraph import create_error_message as create_error_mess
 from vecgraph.errors._langgraph import first_few as first_few
 from vecgraph.errors._langgraph import is_invalid_resume as is_invalid_resume
 from vecgraph.errors._langgraph import mark_invalid_resume as mark_invalid_resume
+from vecgraph.errors._storage import CheckpointBudgetError as CheckpointBudgetError
+from vecgraph.errors._storage import CheckpointClosedError as CheckpointClosedError
+from vecgraph.errors._storage import CheckpointError as CheckpointError
+from vecgraph.errors._storage import CheckpointFormatError as CheckpointFormatError
+from vecgraph.errors._storage import CheckpointLockedError as CheckpointLockedError
+from vecgraph.errors._storage import CheckpointWriteError as CheckpointWriteError
 
 __all__ = [
     "BatchError",
     "BatchInputError",
+    "CheckpointBudgetError",
+    "CheckpointClosedError",
+    "CheckpointError",
+    "CheckpointFormatError",
+    "CheckpointLockedError",
+    "CheckpointWriteError",
+    "CorruptDataError",
+    "DamagedCheckpointError",
     "EmptyChannelError",
     "EmptyInputError",
     "ErrorCode",
@@ -68,6 +96,7 @@ __all__ = [
     "ParentCommand",
     "TaskNotFound",
     "UnknownInterruptError",
+    "UnserialisableError",
     "UnsupportedError",
     "VectorNodeError",
     "create_error_message",

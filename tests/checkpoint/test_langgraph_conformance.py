@@ -1,0 +1,34 @@
+"""LangGraph's own conformance suite passes in full for each of our savers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.conformance import validate
+from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
+
+from vecgraph.checkpoint.memory import InMemorySaver
+from vecgraph.interop.savers import for_langgraph
+
+SAVERS = {
+    "memory": InMemorySaver,
+    "memory, a snapshot each time": lambda: InMemorySaver(snapshot_every=1),
+    "memory, never a snapshot": lambda: InMemorySaver(snapshot_every=0),
+    "memory, all values are blobs": lambda: InMemorySaver(blob_at=0),
+}
+
+
+@pytest.mark.parametrize("make", SAVERS.values(), ids=SAVERS.keys())
+async def test_every_capability_is_there_and_passes(make) -> None:
+    async def factory() -> AsyncGenerator[BaseCheckpointSaver, None]:
+        async with make() as saver:
+            yield for_langgraph(saver)
+
+    report = await validate(RegisteredCheckpointer("vecgraph", factory))
+
+    failures = [failure for result in report.results.values() for failure in result.failures]
+    assert failures == []
+    assert all(result.detected and result.passed for result in report.results.values())
+    assert len(report.results) == 8

@@ -1,0 +1,224 @@
+"""The chunks of a storage, decoded: found, loaded once, and kept for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from vecgraph.checkpoint.chunks import (
+    Compression,
+    Row,
+    RowsChunk,
+    decode,
+    digest_of,
+    encode_rows,
+)
+from vecgraph.checkpoint.columnform import ColumnChunk
+from vecgraph.checkpoint.pipeline import Durability, Pipeline
+from vecgraph.errors import CheckpointClosedError, DamagedCheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pyarrow as pa
+
+    from vecgraph.checkpoint.storage import Chunk, Header, Kind, Storage
+
+__all__ = ["Shelf"]
+
+_CACHED = 128 << 20
+"""Bytes of decoded chunks that are kept."""
+
+
+class Shelf:
+    """What the log asks of a storage, in decoded form. Safe to use from several threads.
+
+    Parameters
+    ----------
+    storage : Storage
+    durability : str
+    compression : str or None
+    on_failure : callable
+        Called when a flush is lost.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        durability: Durability,
+        compression: Compression,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.storage = storage
+        self.compression = compression
+        self.guard = threading.RLock()
+        self._pipeline = Pipeline(storage, durability, self.guard, on_failure)
+        self._cache: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._cached = 0
+        self._schemas: dict[str, bytes] = {}
+        self._last_ts = 0
+        self._closed = False
+
+    @property
+    def place(self) -> str:
+        """What messages call the storage."""
+        return self.storage.place
+
+    def now(self, at_least: int = 0) -> int:
+        """Return microseconds since 1970, later than any time that was returned before."""
+        self._last_ts = max(time.time_ns() // 1000, self._last_ts + 1, at_least)
+        return self._last_ts
+
+    def passed(self, ts: int) -> None:
+        """Note that there is a checkpoint of this time: those to come are later."""
+        self._last_ts = max(self._last_ts, ts)
+
+    def rows_chunk(
+        self, kind: Kind, rows: Sequence[Row], ts: int, key: str = "", hi: int | None = None
+    ) -> Chunk:
+        """Return the chunk of some rows; `hi` is the greatest thread if no row has it."""
+        return encode_rows(kind, rows, ts, key=key, hi=hi, compression=self.compression)
+
+    def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
+        """Append a flush; return its headers where they are known already."""
+        self._check()
+        return self._pipeline.append(chunks)
+
+    def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
+        """Put chunks in the place of others."""
+        self._check()
+        self._pipeline.drain()
+        with self.guard:
+            headers = self.storage.replace(old, new)
+            for header in old:
+                self._forget(header.number)
+        self._pipeline.numbers.update(header.number for header in headers)
+        return headers
+
+    def is_own(self, header: Header) -> bool:
+        """Return whether this log wrote a chunk."""
+        return header.number in self._pipeline.numbers
+
+    def drain(self) -> None:
+        """Wait until everything is in the storage."""
+        self._pipeline.drain()
+
+    def sync(self) -> None:
+        """Wait until everything is durable."""
+        self._check()
+        self._pipeline.sync()
+
+    def close(self) -> None:
+        """Wait until everything is durable, and close the storage."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._pipeline.close()
+        finally:
+            with self.guard:
+                self.storage.close()
+                self._cache.clear()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise CheckpointClosedError(
+                f"The saver of {self.place} is closed.\nHint: open another one."
+            )
+
+    def reserve(self, n: int) -> int:
+        """Hand out numbers of threads."""
+        self._check()
+        with self.guard:
+            return self.storage.reserve(n)
+
+    def find(
+        self,
+        kinds: Iterable[Kind],
+        lo: int | None = None,
+        hi: int | None = None,
+        *,
+        key: str | None = None,
+        after: int = -1,
+        settled: bool = True,
+    ) -> list[Header]:
+        """Return headers; if `settled` those of what was appended so far are among them."""
+        self._check()
+        if settled:
+            self.drain()
+        with self.guard:
+            return self.storage.find(kinds, lo, hi, key=key, after=after)
+
+    def rows(self, headers: Sequence[Header]) -> list[RowsChunk]:
+        """Return chunks in the schema `ROWS`."""
+        found = self._loaded(headers, self._rows_of)
+        return [found[header.number] for header in headers]
+
+    def column(self, header: Header) -> ColumnChunk:
+        """Return a chunk in column form."""
+        return self.columns([header])[0]
+
+    def columns(self, headers: Sequence[Header]) -> list[ColumnChunk]:
+        """Return chunks in column form."""
+        found = self._loaded(headers, self._columns_of)
+        return [found[header.number] for header in headers]
+
+    def _rows_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
+        batch = decode(header, payload, self._schema(header), self.place)
+        return RowsChunk(header, batch, self.place), len(payload) + batch.nbytes + 1024
+
+    def _columns_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
+        schema = self._schema(header)
+
+        def load(fields: Sequence[int]) -> pa.RecordBatch:
+            return decode(header, payload, schema, self.place, fields)
+
+        # What is decompressed from it counts too; it is seldom more than this.
+        return ColumnChunk(header, schema, load, self.place), 4 * len(payload) + 4096
+
+    def _schema(self, header: Header) -> bytes:
+        found = self._schemas.get(header.schema)
+        if found is None:
+            with self.guard:
+                found = self.storage.schema(header.schema)
+            if digest_of(found) != header.schema:
+                raise DamagedCheckpointError.found(
+                    "a schema fails its checksum", self.place, chunk=header.number
+                )
+            self._schemas[header.schema] = found
+        return found
+
+    def _loaded(
+        self, headers: Sequence[Header], make: Callable[[Header, bytes], tuple[Any, int]]
+    ) -> dict[int, Any]:
+        """Return what `make` makes of each chunk, by number."""
+        self._check()
+        found: dict[int, Any] = {}
+        missing = []
+        with self.guard:
+            for header in headers:
+                if header.number in self._cache:
+                    self._cache.move_to_end(header.number)
+                    found[header.number] = self._cache[header.number][0]
+                elif header.number not in found:
+                    missing.append(header)
+            payloads = self.storage.load(missing) if missing else []
+        for header, payload in zip(missing, payloads, strict=True):
+            made, size = make(header, payload)
+            found[header.number] = made
+            self._keep(header.number, made, size)
+        return found
+
+    def _keep(self, number: int, made: Any, size: int) -> None:
+        with self.guard:
+            self._forget(number)
+            self._cache[number] = (made, size)
+            self._cached += size
+            while self._cached > _CACHED and len(self._cache) > 1:
+                self._cached -= self._cache.popitem(last=False)[1][1]
+
+    def _forget(self, number: int) -> None:
+        if number in self._cache:
+            self._cached -= self._cache.pop(number)[1]

@@ -1,0 +1,1 @@
+"""LangGraph's objects in vecgraph, and vecgraph's in LangGraph; needs the extra ``langgraph``."""
