@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.engine.control import Control, refusal
 from vecgraph.engine.lanes import LANE, Lanes
+from vecgraph.engine.quick import Quick
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
 
@@ -46,6 +47,7 @@ class Engine:
 
     def __init__(self, program: Program, *, small: int = SMALL, lane: int = LANE) -> None:
         self.tables = Tables(program)
+        self.tables.quick = Quick.of(self.tables)
         self.is_async = any(_is_async(action) for action in _actions(program))
         self.refused = refusal(program)
         if self.is_async:

@@ -8,11 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.ambient import current_task
+from vecgraph.constants import MISSING
 from vecgraph.engine.attempt import aattempt, attempt, failed, settled
 from vecgraph.engine.caching import entry_of, keys_of, taken
 from vecgraph.engine.desk import AsyncDesk, Desk
 from vecgraph.engine.limits import timed, within
 from vecgraph.engine.loop import handler_of, supersteps
+from vecgraph.engine.quick import can_be_quick
 from vecgraph.engine.run import Run, Task
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import apply, emit, output
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.tables import Tables
     from vecgraph.engine.watch import Watcher
 
-__all__ = ["amoves", "arun_one", "moves", "new_run", "result_of", "run_one"]
+__all__ = ["amoves", "arun_one", "moves", "new_run", "quickly", "result_of", "run_one"]
 
 
 def new_run(tables: Tables, shared: Shared, row: int, config: Any = None) -> Run:
@@ -55,10 +57,26 @@ def run_one(
     Exception
         The writes of a superstep broke a rule, the limit was reached, or the saver failed.
     """
+    if watcher is None and can_be_quick(tables, run, input, shared):
+        if quickly(tables, run, input, shared):
+            return result_of(tables, run)
+        input = MISSING
     for pause in moves(tables, run, input, shared, watcher):
         if pause:
             time.sleep(pause)
     return result_of(tables, run)
+
+
+def quickly(tables: Tables, run: Run, input: Any, shared: Shared) -> bool:
+    """Run the short way; return whether the run has ended there."""
+    quick = tables.quick
+    assert quick is not None
+    try:
+        return quick.run(run, input, shared)
+    except GraphInterrupt:
+        if shared.parent is not None:
+            raise
+        return True
 
 
 def result_of(tables: Tables, run: Run) -> Any:

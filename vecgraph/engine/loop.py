@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.constants import ERROR, ERROR_SOURCE, INTERRUPT
+from vecgraph.constants import ERROR, ERROR_SOURCE, INTERRUPT, MISSING
 from vecgraph.engine.begin import apply_input, begin, input_pairs
 from vecgraph.engine.run import Task, TaskError
 from vecgraph.engine.run_scope import RunScope
@@ -38,7 +38,7 @@ __all__ = ["handler_of", "supersteps"]
 def supersteps(
     tables: Tables, run: Run, input: Any, shared: Shared, watcher: Watcher | None = None
 ) -> Generator[list[Task] | Ask, Any, None]:
-    """Run from the input to the end.
+    """Run from the input to the end; with `MISSING` for it, from where the run is.
 
     Yields
     ------
@@ -59,7 +59,9 @@ def supersteps(
     InvalidUpdateError
         The writes of a superstep break a channel's rule.
     """
-    if run.thread is None and shared.parent is None and type(input) is not Command:
+    if input is MISSING:
+        pass  # it has begun
+    elif run.thread is None and shared.parent is None and type(input) is not Command:
         _begin_plainly(tables, run, input)
     else:
         yield from begin(tables, run, input, shared, watcher)

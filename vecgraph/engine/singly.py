@@ -11,8 +11,9 @@ import numpy as np
 
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING
-from vecgraph.engine.drive import arun_one, moves, new_run
+from vecgraph.engine.drive import arun_one, moves, new_run, quickly
 from vecgraph.engine.gather import Gatherer
+from vecgraph.engine.quick import can_be_quick
 from vecgraph.engine.records import Results, RowError, Superstep, TaskRecord, status_of
 from vecgraph.engine.run import TaskError
 from vecgraph.engine.single import output
@@ -75,11 +76,20 @@ class Singly:
         for at, value in enumerate(inputs):
             self._wake(sleeping, time.monotonic())
             run, watcher = self._begin(at)
-            self._go_on(at, run, moves(self._tables, run, value, self._shared, watcher), sleeping)
+            self._go_on(at, run, self._moved(run, value, watcher), sleeping)
         while sleeping:
             time.sleep(max(0.0, sleeping[0][0] - time.monotonic()))
             self._wake(sleeping, time.monotonic())
         return self._tally.results()
+
+    def _moved(self, run: Run, value: Any, watcher: Any) -> Iterator[float | None]:
+        if watcher is None and can_be_quick(self._tables, run, value, self._shared):
+            return self._quick(run, value)
+        return moves(self._tables, run, value, self._shared, watcher)
+
+    def _quick(self, run: Run, value: Any) -> Iterator[float | None]:
+        if not quickly(self._tables, run, value, self._shared):
+            yield from moves(self._tables, run, MISSING, self._shared)
 
     def _wake(self, sleeping: list[Any], now: float) -> None:
         while sleeping and sleeping[0][0] <= now:

@@ -11,6 +11,7 @@ from vecgraph.nodes.inside import graph_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vecgraph.engine.quick import Quick
     from vecgraph.program import Program, Reads
 
 __all__ = ["Tables"]
@@ -36,6 +37,8 @@ class Tables:
         Nodes that a run can be sent to.
     outputs : frozenset of str
         Channels of the result.
+    quick : Quick or None
+        Short form of single runs, if there is one; set by the engine.
     steady_outputs : bool
         The result can be read when the run ends; otherwise each emission is kept.
     """
@@ -57,6 +60,7 @@ class Tables:
         self.untracked = frozenset(n for n, c in channels.items() if not c.tracked)
         inside = {n: graph_inside(s.action) for n, s in program.nodes.items() if s.action}
         self.subgraphs: dict[str, Any] = {n: app for n, app in inside.items() if app is not None}
+        self.quick: Quick | None = None
         self.outputs = frozenset(names_of(program.outputs))
         self.steady_outputs = self.outputs.isdisjoint(self.unsteady)
 
