@@ -24,7 +24,20 @@ from vecgraph.channels import (
 from vecgraph.channels.base import Channel
 from vecgraph.channels.replace import Replace
 from vecgraph.constants import MISSING, TASKS
-from vecgraph.engine import control, drive, packets, read, scope, single, superstep, tasks
+from vecgraph.engine import (
+    attempt,
+    control,
+    drive,
+    loop,
+    packets,
+    quick,
+    read,
+    run,
+    shared,
+    single,
+    superstep,
+    tasks,
+)
 from vecgraph.errors import GraphRecursionError
 from vecgraph.graph import lower
 from vecgraph.nodes.outcome import Outcome
@@ -40,16 +53,22 @@ def last_write_wins(patch) -> None:
 
 def reversed_task_order(patch) -> None:
     """Writes are applied from the last task to the first."""
-    for module in (single, superstep):
-        _sort_tasks(patch, module, lambda tasks, key: builtins.sorted(tasks, key=key)[::-1])
+    for module, key in ((single, single._place), (superstep, superstep._path)):
+        _sort_tasks(patch, module, key, lambda tasks, key: builtins.sorted(tasks, key=key)[::-1])
+    quick_step = quick.Quick._superstep
+
+    def backwards(self, run, scope, due, values):
+        return quick_step(self, run, scope, due[::-1], values[::-1])
+
+    patch.setattr(quick.Quick, "_superstep", backwards)
 
 
 def completion_order(patch) -> None:
     """Writes are applied in the order in which tasks ended."""
-    ended, ticket, execute = {}, count(), drive._aexecute
+    ended, ticket, execute = {}, count(), drive._Server._run
 
-    async def executed(tables, run, task, *rest) -> None:
-        await execute(tables, run, task, *rest)
+    async def executed(self, task, scope) -> None:
+        await execute(self, task, scope)
         ended[id(task)] = next(ticket)
 
     writes = superstep._writes
@@ -63,21 +82,20 @@ def completion_order(patch) -> None:
         names = dict.fromkeys(name for part in found for name in part)
         return {name: [w for part in found for w in part.get(name, [])] for name in names}
 
-    patch.setattr(drive, "_aexecute", executed)
+    patch.setattr(drive._Server, "_run", executed)
     patch.setattr(superstep, "_writes", sends_first)
     _sort_tasks(
         patch,
         single,
+        single._place,
         lambda tasks, key: builtins.sorted(tasks, key=lambda t: ended.get(id(t), 0)),
     )
 
 
-def _sort_tasks(patch, module, order) -> None:
+def _sort_tasks(patch, module, by, order) -> None:
     def sort(items, *, key=None):
-        return builtins.sorted(items) if key is not module._path else order(items, key)
+        return builtins.sorted(items) if key is not by else order(items, key)
 
-    path = module._path
-    assert callable(path)
     patch.setattr(module, "sorted", sort, raising=False)
 
 
@@ -110,28 +128,29 @@ def defer_ignored(patch) -> None:
 
 def limit_off_by_one(patch) -> None:
     """A run gets one superstep more than its recursion limit; the text stays the same."""
-    limit = scope.Shared.limit.fget
-    patch.setattr(scope.Shared, "limit", property(lambda s: limit(s) + 1))
+    limit = shared.Shared.limit.fget
+    patch.setattr(shared.Shared, "limit", property(lambda s: limit(s) + 1))
     at = GraphRecursionError.at
     patch.setattr(GraphRecursionError, "at", staticmethod(lambda n: at(n - 1)))
 
 
 def step_off_by_one(patch) -> None:
     """Supersteps are numbered from one too many."""
-    init, steps = single.Run.__init__, read.Clock.steps
+    init, steps = run.Run.__init__, read.Clock.steps
 
     def late(self, *args) -> None:
         init(self, *args)
         self.step += 1
 
-    patch.setattr(single.Run, "__init__", late)
+    patch.setattr(run.Run, "__init__", late)
     patch.setattr(read.Clock, "steps", lambda s, where: steps(s, where) + 1)
 
 
 def branch_reads_stale_state(patch) -> None:
     """A router does not see what its node has just written."""
-    fresh, column = single.read_fresh, read.Fresh._read
-    patch.setattr(drive, "read_fresh", lambda t, run, branch, pairs: fresh(t, run, branch, []))
+    fresh, column, short = single.read_fresh, read.Fresh._read, quick._Branch._fresh
+    patch.setattr(attempt, "read_fresh", lambda t, run, branch, pairs: fresh(t, run, branch, []))
+    patch.setattr(quick._Branch, "_fresh", lambda s, run, pairs: short(s, run, []))
 
     def stale(self, name):
         outcome = self._outcome
@@ -181,14 +200,14 @@ def concurrent_write_not_refused(patch) -> None:
 
 def seen_not_updated(patch) -> None:
     """What a node has seen is not noted when it runs."""
-    apply = single.apply
+    apply = loop.apply
 
     def forget(tables, run, tasks):
         written = apply(tables, run, tasks)
-        run.ran.clear()
+        run.seen.clear()
         return written
 
-    patch.setattr(single, "apply", forget)
+    patch.setattr(loop, "apply", forget)
 
 
 def overwrite_order(patch) -> None:
@@ -212,13 +231,15 @@ def overwrite_order(patch) -> None:
 
 def unequal_diamond_merged(patch) -> None:
     """A node that two branches of different length reach runs for the first of them only."""
-    plan, of_columns = single.plan, superstep._plan
+    plan, of_columns, short = loop.plan, superstep._plan, quick.Quick._superstep
 
     def once(tables, run):
-        last = run.clock - 1
-        return [
-            t for t in plan(tables, run) if t.push is not None or run.ran.get(t.spec.name) != last
-        ]
+        ran = {task.spec.name for task in run.tasks if task.push is None}
+        return [t for t in plan(tables, run) if t.push is not None or t.spec.name not in ran]
+
+    def once_shortly(self, run, scope, due, values):
+        ran = {node.spec.name for node in due}
+        return [name for name in short(self, run, scope, due, values) if name not in ran]
 
     def once_each(tables, control, state, active, ordered, gone):
         ran = {e.due.spec.name: e.due.where for e in ordered if e.due.queue is None}
@@ -232,7 +253,8 @@ def unequal_diamond_merged(patch) -> None:
                 kept.append(due)
         return kept
 
-    patch.setattr(single, "plan", once)
+    patch.setattr(loop, "plan", once)
+    patch.setattr(quick.Quick, "_superstep", once_shortly)
     patch.setattr(superstep, "_plan", once_each)
 
 

@@ -75,7 +75,7 @@ class Quick:
         if input is None:
             raise EmptyInputError.for_channels(START)
         scope = _Scope(shared, self._tables, run)
-        run.step = 0
+        run.step += 1
         token = current_task.set(scope)
         try:
             due, values = [self._nodes[START]], [input]
