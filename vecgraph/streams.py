@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODES", "Both", "Chunk", "Chunks", "Sink", "update_of"]
 
-MODES = ("values", "updates", "custom", "messages", "checkpoints", "tasks", "debug")
+MODES = ("values", "updates", "custom", "checkpoints", "tasks", "debug")
 """What a stream may be asked for."""
 
 Chunk = tuple[tuple[str, ...], str, Any]

@@ -47,6 +47,8 @@ class Compiled:
     store, cache : object
     step_timeout : float or None
         Seconds that a superstep may take.
+    stream_eager : bool
+        Streams show what a task does before it has ended.
     interrupt_before, interrupt_after : frozenset of str, or '*'
         Nodes with breakpoints.
     """
@@ -74,6 +76,7 @@ class Compiled:
         self.store = store
         self.cache = cache
         self.step_timeout: float | None = None
+        self.stream_eager = False
         self.interrupt_before = breakpoints(interrupt_before)
         self.interrupt_after = breakpoints(interrupt_after)
         self.config: RunnableConfig | None = None
@@ -179,6 +182,7 @@ class Compiled:
         shared.saver = saver_of(self, full)
         shared.durability = durability_of(durability, shared.saver)
         shared.cache, shared.timeout = self.cache, self.step_timeout
+        shared.debug = self.debug
         configurable = full["configurable"]
         if configurable.get("checkpoint_ns"):
             # Whoever calls a root graph with the coordinates of a subgraph means the root.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from vecgraph.streams import Chunk
 
@@ -27,7 +27,7 @@ class Bell:
         self._chunks.append(chunk)
         self._loop.call_soon_threadsafe(self._rung.set)
 
-    async def heard(self, run: AsyncGenerator[None, None]) -> AsyncIterator[None]:
+    async def heard(self, run: AsyncGenerator[None, None]) -> AsyncGenerator[None, None]:
         """Move a run; yield after its pauses, and when something was put."""
         step: asyncio.Future[None] | None = None
         try:

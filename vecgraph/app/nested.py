@@ -147,6 +147,7 @@ def inherited(
         tasks=tasks,
     )
     shared.parent, shared.sink = scope, above.sink
+    shared.debug = app.debug or above.debug
     shared.saver = None if app.checkpointer is False else above.saver
     shared.durability = above.durability
     shared.before, shared.after = app.interrupt_before, app.interrupt_after

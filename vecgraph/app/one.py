@@ -81,7 +81,7 @@ class OneRun(Compiled):
         Exception
             What a node raised, unchanged.
         """
-        if stream_mode == "values" and output_keys is None and not print_mode and version == "v1":
+        if self._is_plain(stream_mode, print_mode, output_keys, version):
             shared = self._shared(config, context, seed, options)
             tables, watcher = self.engine.tables, sunk(self, shared)
             try:
@@ -118,7 +118,7 @@ class OneRun(Compiled):
         **options: Any,
     ) -> Any:
         """Run once on the event loop; see `invoke`."""
-        if stream_mode == "values" and output_keys is None and not print_mode and version == "v1":
+        if self._is_plain(stream_mode, print_mode, output_keys, version):
             return await self._alone(input, self._shared(config, context, seed, options))
         keys = output_keys if output_keys is not None else self.output_channels
         modes = _invoked_modes(stream_mode, version)
@@ -134,6 +134,11 @@ class OneRun(Compiled):
             **options,
         )
         return _Last(stream_mode, version).of([chunk async for chunk in stream])
+
+    def _is_plain(self, stream_mode: Any, print_mode: Any, output_keys: Any, version: str) -> bool:
+        """Return whether nobody wants to see more of a run than its result."""
+        usual = stream_mode == "values" and output_keys is None and version == "v1"
+        return usual and not print_mode and not self.debug
 
     async def _alone(self, input: Any, shared: Shared) -> Any:
         tables = self.engine.tables
@@ -265,9 +270,10 @@ class OneRun(Compiled):
         watcher = self._watcher(shared, form, output_keys, bell.put)
         gatherer = Gatherer(tables, shared)
         run = amoves(tables, new_run(tables, shared, 0), input, shared, gatherer, watcher)
+        events = bell.heard(run) if form.is_eager else run
         failure: BaseException | None = None
         try:
-            async for _ in bell.heard(run) if form.is_eager else run:
+            async for _ in events:
                 for chunk in form.of(chunks):
                     yield chunk
         except TaskError as failed:
@@ -275,6 +281,7 @@ class OneRun(Compiled):
         except Exception as error:  # noqa: BLE001 - raised again below, after its chunks
             failure = error
         finally:
+            await events.aclose()
             gatherer.close()
         for chunk in form.of(chunks):
             yield chunk
@@ -290,6 +297,7 @@ class OneRun(Compiled):
         return Form(
             chosen,
             print_mode,
+            eager=self.stream_eager,
             subgraphs=subgraphs,
             version=version,
             as_output=self._mapper("output_schema"),

@@ -42,6 +42,8 @@ class Form:
         With a list the mode stands before what is shown; with a tuple or one name it does not.
     print_mode : str or sequence of str
         Modes that are printed too.
+    eager : bool
+        Show what a task does before it has ended.
     subgraphs : bool
         The namespace stands first.
     version : {'v1', 'v2'}
@@ -55,6 +57,7 @@ class Form:
         stream_mode: Any,
         print_mode: Any = (),
         *,
+        eager: bool = False,
         subgraphs: bool = False,
         version: str = "v1",
         as_output: Any = None,
@@ -63,6 +66,7 @@ class Form:
         self.shown, self._printed = modes_of(stream_mode, print_mode)
         self.modes = list(dict.fromkeys([*self.shown, *self._printed]))
         self._paired = isinstance(stream_mode, list)
+        self._eager = eager
         self.subgraphs = subgraphs
         self._dicts = version == "v2"
         self._as_output, self._as_state = as_output, as_state
@@ -70,7 +74,7 @@ class Form:
     @property
     def is_eager(self) -> bool:
         """Whether chunks are worth showing before their task has ended."""
-        return self.subgraphs or bool({"custom", "messages"} & set(self.modes))
+        return self._eager or self.subgraphs or bool({"custom", "messages"} & set(self.modes))
 
     def of(self, chunks: deque[Chunk]) -> Iterator[Any]:
         """Take the chunks there are; yield them in this form."""

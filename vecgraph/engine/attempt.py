@@ -10,6 +10,7 @@ from vecgraph.engine.execute import caller
 from vecgraph.engine.gather import COLUMNAR, Gatherer, node_alone, router_alone
 from vecgraph.engine.retry import pause_after
 from vecgraph.engine.single import destinations, read_fresh
+from vecgraph.engine.watched import Untouched
 from vecgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from vecgraph.nodes.coerce import no_sync_function
 from vecgraph.types import Command
@@ -37,7 +38,10 @@ def attempt(tables: Tables, run: Run, task: Task, scope: RunScope) -> None:
         pairs += node_alone(tables, spec, task.input, scope)
         return _route(tables, run, task, None, scope)
     else:
+        untouched = Untouched(spec.name, task.input) if scope.shared.debug else None
         result = call_now(action, task.input, scope)
+        if untouched is not None:
+            untouched.check(result)
     pairs += spec.writer(result)
     return _route(tables, run, task, result, scope)
 
@@ -92,7 +96,10 @@ async def aattempt(
         result = None
     else:
         if action is not None:
+            untouched = Untouched(spec.name, task.input) if scope.shared.debug else None
             result = await _acall(action, task.input, scope, gatherer)
+            if untouched is not None:
+                untouched.check(result)
         pairs += spec.writer(result)
     pairs += _edges(spec)
     for branch in spec.branches:

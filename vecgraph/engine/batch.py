@@ -67,6 +67,8 @@ class Engine:
             return "a saver keeps a checkpoint of every superstep of every run"
         if shared.before or shared.after:
             return "runs stop at breakpoints"
+        if shared.debug:
+            return "debug: each node's input is looked at before and after it runs"
         if shared.timeout is not None:
             return "a superstep of a run has a time limit"
         if shared.cache is not None and any(

@@ -325,5 +325,6 @@ def can_be_quick(tables: Tables, run: Run, input: Any, shared: Shared) -> bool:
         and not (shared.before or shared.after)
         and shared.timeout is None
         and shared.control is None
+        and not shared.debug
         and not isinstance(input, Command)
     )

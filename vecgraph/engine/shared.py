@@ -50,6 +50,8 @@ class Shared:
         Keeps what nodes wrote; None: nobody does.
     timeout : float or None
         Seconds that a superstep may take.
+    debug : bool
+        Nodes must not change their inputs in place.
     rows : int64 ndarray, or None
         In a subgraph: the enclosing batch's number of each of its runs.
     steps, tasks : int, or int64 ndarray
@@ -93,6 +95,7 @@ class Shared:
         self.control: RunControl | None = None
         self.cache: Any = None
         self.timeout: float | None = None
+        self.debug = False
 
     @property
     def ns(self) -> str:

@@ -30,6 +30,8 @@
     |   +-- CorruptDataError         bytes that are not what was stored
     +-- NotImplementedError
     |   +-- UnsupportedError         a feature of LangGraph's that is not there yet
+    +-- RuntimeError
+    |   +-- InPlaceChangeError       a node changed its input in place (``compile(debug=True)``)
     +-- RecursionError
         +-- GraphRecursionError      more supersteps than the limit
 
@@ -41,6 +43,7 @@ from __future__ import annotations
 
 from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
+from vecgraph.errors._batch import InPlaceChangeError as InPlaceChangeError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
 from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
@@ -89,6 +92,7 @@ __all__ = [
     "GraphDrained",
     "GraphInterrupt",
     "GraphRecursionError",
+    "InPlaceChangeError",
     "InvalidUpdateError",
     "NodeCancelledError",
     "NodeError",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchError",
     "BatchInputError",
+    "InPlaceChangeError",
     "UnsupportedError",
     "VectorNodeError",
 ]
@@ -140,6 +141,31 @@ class BatchInputError(BatchError, ValueError):
             "Hint: add the column(s), or make the key(s) NotRequired in the input schema."
         )
         error.channel = columns[0]
+        return error
+
+
+class InPlaceChangeError(RuntimeError):
+    """A node changed its input in place and did not return the change; see ``compile(debug=)``.
+
+    Attributes
+    ----------
+    node : str
+    keys : tuple of str
+    """
+
+    node: str = ""
+    keys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, node: str, keys: Sequence[str]) -> InPlaceChangeError:
+        """Build the error of a node that changed the values of `keys`."""
+        shown = ", ".join(map(repr, keys))
+        error = cls(
+            f"Node {node!r} changed {shown} of its input in place and did not return it. What becomes "
+            "of such a change is undefined.\nHint: return the new value, "
+            f"e.g. {{{keys[0]!r}: [*state[{keys[0]!r}], item]}}."
+        )
+        error.node, error.keys = node, tuple(keys)
         return error
 
 

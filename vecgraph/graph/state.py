@@ -13,6 +13,7 @@ from vecgraph.app import App
 from vecgraph.channels import LastValue
 from vecgraph.channels.base import Channel
 from vecgraph.constants import END, START
+from vecgraph.errors import UnsupportedError
 from vecgraph.graph.infer import (
     branch_ends,
     branch_name,
@@ -367,7 +368,7 @@ class StateGraph:
         name : str, optional
             Name of the app, also when it is a node of another graph.
         transformers : sequence of callable, optional
-            Taken for LangGraph's sake: they belong to its event streams.
+            Of LangGraph's event streams, which are not there: refused.
 
         Raises
         ------
@@ -375,7 +376,11 @@ class StateGraph:
             See `validate`; or an expression reads an unknown name.
         TypeError
             `checkpointer` is no saver.
+        UnsupportedError
+            `transformers` are given.
         """
+        if transformers:
+            raise UnsupportedError.feature("compile(transformers=...)")
         checkpointer = ensure_valid_checkpointer(checkpointer)
         before, after = interrupt_before or [], interrupt_after or []
         named = [*([] if before == "*" else before), *([] if after == "*" else after)]

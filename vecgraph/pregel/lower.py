@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vecgraph.channels import Topic
@@ -31,6 +32,7 @@ def lower(
     name: str = "LangGraph",
     retry_policy: Sequence[RetryPolicy] = (),
     cache_policy: CachePolicy | None = None,
+    handlers: Mapping[str, str] | None = None,
 ) -> Program:
     """Return the program; nothing is checked but the channel of Sends.
 
@@ -40,6 +42,8 @@ def lower(
         As given to `Pregel`.
     retry_policy, cache_policy
         For the nodes that have none of their own.
+    handlers
+        Error handler of each node that has one.
 
     Raises
     ------
@@ -55,7 +59,11 @@ def lower(
     return Program(
         channels=rules,
         nodes={
-            key: _node(key, node, tuple(retry_policy), cache_policy) for key, node in nodes.items()
+            key: replace(
+                _node(key, node, tuple(retry_policy), cache_policy),
+                error_handler=(handlers or {}).get(key),
+            )
+            for key, node in nodes.items()
         },
         inputs=_reads(inputs),
         outputs=_reads(outputs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app import App
+from vecgraph.errors import UnsupportedError
 from vecgraph.pregel.lower import check, lower
 from vecgraph.types import (
     All,
@@ -41,13 +42,19 @@ class Pregel(App):
     interrupt_after_nodes, interrupt_before_nodes : sequence of str, or '*'
     stream_mode, stream_eager, step_timeout, debug, checkpointer, store, cache : optional
     retry_policy, cache_policy, context_schema, config, name : optional
-    trigger_to_nodes, node_error_handler_map, stream_transformers : optional
+    node_error_handler_map : dict of str to str, optional
+        Nodes that run when others have failed, by those.
+    trigger_to_nodes : optional
         Taken for LangGraph's sake; computed here from the nodes.
+    stream_transformers : optional
+        Of LangGraph's event streams, which are not there: refused.
 
     Raises
     ------
     ValueError
         A name is reserved or unknown, or no node follows the input.
+    UnsupportedError
+        `stream_transformers` are given.
 
     Examples
     --------
@@ -87,6 +94,8 @@ class Pregel(App):
         name: str = "LangGraph",
         stream_transformers: Sequence[Callable[..., Any]] | None = None,
     ) -> None:
+        if stream_transformers:
+            raise UnsupportedError.feature("Pregel(stream_transformers=...)")
         program = lower(
             nodes,
             channels,
@@ -96,6 +105,7 @@ class Pregel(App):
             name=name,
             retry_policy=[retry_policy] if isinstance(retry_policy, RetryPolicy) else retry_policy,
             cache_policy=cache_policy,
+            handlers=node_error_handler_map or {},
         )
         super().__init__(
             program,
@@ -112,6 +122,7 @@ class Pregel(App):
         self.config = config
         self.stream_mode = stream_mode
         self.step_timeout = step_timeout
+        self.stream_eager = stream_eager
         self._breakpoints = [
             *(interrupt_after_nodes if interrupt_after_nodes != "*" else ()),
             *(interrupt_before_nodes if interrupt_before_nodes != "*" else ()),
