@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines import NUMPY, assert_equal
-from benchmarks.graphs import BRANCHY_ROUNDS, CASES, COUNTER_STEPS, Array, Columns
+from benchmarks.graphs import BRANCHY_ROUNDS, COUNTER_STEPS, Array, Columns
+from benchmarks.more_graphs import FAN, WIDE, WIDE_STEPS
 
 Kernel = Callable[..., None]
 
@@ -48,33 +49,62 @@ def _collatz(n: Any, steps: Any) -> None:
                 break
 
 
-KERNELS: dict[str, Kernel] = {"counter": _counter, "branchy": _branchy, "collatz": _collatz}
+def _fan_out(x: Any, total: Any, y: Any) -> None:
+    for row in range(x.size):
+        x[row] = (x[row] * 1103 + 12345) & 0xFFFF
+        for number in range(FAN):
+            total[row] += ((x[row] + number) * 7 + 3) & 0xFFFF
+        y[row] = total[row] ^ x[row]
 
 
-class Numba:
-    """Numba kernels on fresh copies of the columns; seconds per batch of n_runs, compiled before."""
+def _wide(n: Any, values: Any) -> None:
+    for row in range(n.size):
+        while n[row] < WIDE_STEPS:
+            n[row] += 1
+            for channel in range(values.shape[1]):
+                values[row, channel] = values[row, channel] * 0.5 + 1.0
 
-    params = (list(CASES), [1_000, 100_000])
-    param_names = ("graph", "n_runs")
-    version = "1"
 
-    def setup(self, graph: str, n_runs: int) -> None:
-        """Compile the kernel by running it once, and compute what it must give."""
-        try:
-            from numba import njit
-        except ImportError as error:
-            raise NotImplementedError from error
-        self.kernel: Kernel = njit(KERNELS[graph])
-        self.columns = CASES[graph].columns(n_runs)
-        self.expected = NUMPY[graph](self.columns)
-        self._run()
+KERNELS: dict[str, Kernel] = {
+    "counter": _counter,
+    "branchy": _branchy,
+    "collatz": _collatz,
+    "fan_out": _fan_out,
+    "wide": _wide,
+}
 
-    def _run(self) -> Columns:
-        """Copy the columns and run the kernel in place."""
-        fresh: list[Array] = [np.copy(values) for values in self.columns.values()]
-        self.kernel(*fresh)
-        return dict(zip(self.columns, fresh, strict=True))
 
-    def time_numba(self, graph: str, n_runs: int) -> None:
-        """Run the compiled loop."""
-        assert_equal(self._run(), self.expected)
+@cache
+def kernel(graph: str) -> Kernel:
+    """Compile the loop of a graph; the first call of it pays for the compiling.
+
+    Raises
+    ------
+    NotImplementedError
+        Numba is not installed, or the graph has no form for columns.
+    """
+    if graph not in KERNELS:
+        raise NotImplementedError(f"{graph} has no form for columns")
+    try:
+        from numba import njit
+    except ImportError as error:
+        raise NotImplementedError("Numba is not installed") from error
+    compiled: Kernel = njit(KERNELS[graph])
+    return compiled
+
+
+def numba_run(graph: str, columns: Columns) -> Columns:
+    """Copy the columns and run the compiled loop on the copies, in place."""
+    run = kernel(graph)
+    if graph == "wide":
+        n, values = columns["n"].copy(), np.stack([columns[name] for name in WIDE], axis=1)
+        run(n, values)
+        return {"n": n, **{name: values[:, number] for number, name in enumerate(WIDE)}}
+    if graph == "fan_out":
+        x = columns["x"].copy()
+        columns = {"x": x, "total": np.zeros_like(x), "y": np.empty_like(x)}
+        run(*columns.values())
+        return columns
+    fresh: list[Array] = [np.copy(values) for values in columns.values()]
+    run(*fresh)
+    return dict(zip(columns, fresh, strict=True))

@@ -1,0 +1,119 @@
+"""Runs that wait: what the engine adds to the waiting, in wall time and in CPU.
+
+Each run awaits AWAITS times; at most CONCURRENCY runs wait at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import perf_counter, process_time
+from typing import Any, TypedDict
+
+from benchmarks.baselines import langgraph_app
+from benchmarks.graphs import Row
+from benchmarks.more_graphs import AWAITS
+from vecgraph.graph import END, START, StateGraph
+
+CONCURRENCY = 5_000
+NAP = 0.05
+
+
+class NapState(TypedDict):
+    """A counter."""
+
+    k: int
+
+
+async def _nap(state: Any) -> Row:
+    await asyncio.sleep(NAP)
+    return {"k": state["k"] + 1}
+
+
+def _again(state: Row) -> str:
+    return "nap" if state["k"] < AWAITS else END
+
+
+def _app(graph: Any) -> Any:
+    builder = graph(NapState)
+    builder.add_node("nap", _nap)
+    builder.add_edge(START, "nap")
+    builder.add_conditional_edges("nap", _again, ["nap", END])
+    return builder.compile()
+
+
+Call = Callable[[list[Row]], Awaitable[list[Row]]]
+
+
+async def bare(rows: list[Row]) -> list[Row]:
+    """Run coroutines by hand, as many at once as a semaphore lets through."""
+    free = asyncio.Semaphore(CONCURRENCY)
+
+    async def run(row: Row) -> Row:
+        async with free:
+            while _again(row) != END:
+                row = {**row, **await _nap(row)}
+        return row
+
+    return await asyncio.gather(*map(run, rows))
+
+
+def _vecgraph() -> Call:
+    app = _app(StateGraph)
+    return lambda rows: app.abatch(rows, {"max_concurrency": CONCURRENCY})
+
+
+def _langgraph() -> Call:
+    langgraph_app("async")  # asks whether it is installed
+    from langgraph.graph import StateGraph as LangGraphStateGraph
+
+    app = _app(LangGraphStateGraph)
+    return lambda rows: app.abatch(rows, {"max_concurrency": CONCURRENCY})
+
+
+FORMS: dict[str, Callable[[], Call]] = {
+    "vecgraph": _vecgraph,
+    "asyncio": lambda: bare,
+    "langgraph": _langgraph,
+}
+
+
+class Waiting:
+    """AWAITS naps a run, on one event loop."""
+
+    params = (list(FORMS), [100, 5_000, 20_000])
+    param_names = ("form", "n_runs")
+    version = "1"
+    timeout = 300
+
+    def setup(self, form: str, n_runs: int) -> None:
+        """Compile the graph, and run a few rows to warm it up."""
+        if form == "langgraph" and n_runs > 100:
+            raise NotImplementedError("not measured beyond 100 runs")
+        self.call = FORMS[form]()
+        self.rows = [{"k": 0} for _ in range(n_runs)]
+        self._run(self.rows[:2])
+
+    def _run(self, rows: list[Row]) -> tuple[float, float]:
+        """Seconds of wall time and of CPU time."""
+
+        async def timed() -> tuple[float, float]:
+            start = perf_counter(), process_time()
+            ended = await self.call(rows)
+            taken = perf_counter() - start[0], process_time() - start[1]
+            assert ended == [{"k": AWAITS}] * len(rows)
+            return taken
+
+        return asyncio.run(timed())
+
+    def track_wall_over_ideal(self, form: str, n_runs: int) -> float:
+        """Track the wall time over that of waiting alone."""
+        waves = -(-n_runs // CONCURRENCY)
+        return self._run(self.rows)[0] / (waves * AWAITS * NAP)
+
+    def track_cpu_us_per_step(self, form: str, n_runs: int) -> float:
+        """Track the CPU time per run and superstep."""
+        return self._run(self.rows)[1] / (n_runs * AWAITS) * 1e6
+
+    track_wall_over_ideal.unit = "ratio"  # type: ignore[attr-defined]
+    track_cpu_us_per_step.unit = "us"  # type: ignore[attr-defined]
