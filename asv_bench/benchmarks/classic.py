@@ -47,5 +47,5 @@ class Classic:
     def time_topic_update(self, n_rows: int) -> None:
         """Write ITEMS values per row, each from a task of its own."""
         folded = self.topic.fold_columns(self.empty_topic, self.writes)
-        expected = [values[self.last] for values in self.drawn]
-        assert folded.cells.take(self.rows[-1:]).tolist() == [expected]
+        (items,) = folded.cells.take(self.rows[-1:]).tolist()
+        assert list(items) == [values[self.last] for values in self.drawn]
