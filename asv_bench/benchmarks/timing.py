@@ -1,4 +1,8 @@
-"""Time one call against another, within one process and under the same load."""
+"""Time one call against another, within one process and under the same load.
+
+The clock counts CPU time: on a machine that others use it says what a call costs, where the wall
+says how long it had to wait. What uses several cores, or waits, is measured by the wall elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import gc
 from collections.abc import Callable
 from contextlib import contextmanager
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 from benchmarks.forms import Job
@@ -29,22 +33,22 @@ def collector_paused() -> Iterator[None]:
 
 
 def best_of(call: Callable[[], object], repeats: int) -> float:
-    """Seconds of the quickest of `repeats` calls: the one that others disturbed least."""
+    """CPU seconds of the quickest of `repeats` calls: the one that others disturbed least."""
     best = float("inf")
     for _ in range(repeats):
-        start = perf_counter()
+        start = process_time()
         call()
-        best = min(best, perf_counter() - start)
+        best = min(best, process_time() - start)
     return best
 
 
 def seconds(job: Job) -> float:
-    """Seconds of one run of the next input; its output is compared after the clock stopped."""
+    """CPU seconds of one run of the next input; its output is compared after the clock stopped."""
     number = job.next()
     data = job.inputs[number]
-    start = perf_counter()
+    start = process_time()
     output = job.run(data)
-    taken = perf_counter() - start
+    taken = process_time() - start
     job.check(output, number)
     return taken
 

@@ -124,9 +124,9 @@ def _head(results: Results) -> Iterator[str]:
     yield ""
     yield (
         "Every form of a graph was given the same inputs, new ones at every call, and every timed "
-        "run compares its output with the reference, which costs the same in each. The cyclic "
-        "garbage collector is off while the clock runs, as `timeit` has it; that favours the "
-        "plain loops. NumPy by hand is the best variant that was found for each graph. NeoGraph "
+        "run compares its output with the reference, which costs the same in each. Times are CPU "
+        "time, which a busy machine disturbs less than the wall. The cyclic garbage collector is "
+        "off while the clock runs, as `timeit` has it; that favours the plain loops. NumPy by hand is the best variant that was found for each graph. NeoGraph "
         "and LangGraph run the same Python functions, without checkpoints. Others use the "
         "machine too: ratios say more than digits. [How to repeat it](how-to/watch-performance.md)."
     )
