@@ -14,47 +14,56 @@ from benchmarks.more_graphs import FAN, WIDE, WIDE_STEPS
 Kernel = Callable[..., None]
 
 
+# Values are kept in locals, which become registers, and stored once a run.
+
+
 def _counter(n: Any, x: Any) -> None:
     for row in range(n.size):
+        count, value = n[row], x[row]
         while True:
-            n[row] += 1
-            x[row] = x[row] * 0.5 + 1.0
-            if n[row] >= COUNTER_STEPS:
+            count += 1
+            value = value * 0.5 + 1.0
+            if count >= COUNTER_STEPS:
                 break
+        n[row], x[row] = count, value
 
 
 def _branchy(k: Any, x: Any, y: Any) -> None:
     for row in range(k.size):
+        count, walk, value = k[row], x[row], y[row]
         while True:
-            k[row] += 1
-            x[row] = (x[row] * 1103 + 12345) & 0xFFFF
-            code = x[row] % 3
+            count += 1
+            walk = (walk * 1103 + 12345) & 0xFFFF
+            code = walk % 3
             if code == 0:
-                y[row] = y[row] * 0.5 + 1.0
+                value = value * 0.5 + 1.0
             elif code == 1:
-                y[row] = y[row] * 0.25 + 2.0
+                value = value * 0.25 + 2.0
             else:
-                y[row] += 0.125
-            if k[row] >= BRANCHY_ROUNDS:
+                value += 0.125
+            if count >= BRANCHY_ROUNDS:
                 break
+        k[row], x[row], y[row] = count, walk, value
 
 
 def _collatz(n: Any, steps: Any) -> None:
     for row in range(n.size):
+        value, count = n[row], steps[row]
         while True:
-            value = n[row]
-            n[row] = 3 * value + 1 if value & 1 else value >> 1
-            steps[row] += 1
-            if n[row] == 1:
+            value = 3 * value + 1 if value & 1 else value >> 1
+            count += 1
+            if value == 1:
                 break
+        n[row], steps[row] = value, count
 
 
 def _fan_out(x: Any, total: Any, y: Any) -> None:
     for row in range(x.size):
-        x[row] = (x[row] * 1103 + 12345) & 0xFFFF
+        value = (x[row] * 1103 + 12345) & 0xFFFF
+        sums = 0
         for number in range(FAN):
-            total[row] += ((x[row] + number) * 7 + 3) & 0xFFFF
-        y[row] = total[row] ^ x[row]
+            sums += ((value + number) * 7 + 3) & 0xFFFF
+        x[row], total[row], y[row] = value, sums, sums ^ value
 
 
 def _wide(n: Any, values: Any) -> None:
@@ -102,7 +111,7 @@ def numba_run(graph: str, columns: Columns) -> Columns:
         return {"n": n, **{name: values[:, number] for number, name in enumerate(WIDE)}}
     if graph == "fan_out":
         x = columns["x"].copy()
-        columns = {"x": x, "total": np.zeros_like(x), "y": np.empty_like(x)}
+        columns = {"x": x, "total": np.empty_like(x), "y": np.empty_like(x)}
         run(*columns.values())
         return columns
     fresh: list[Array] = [np.copy(values) for values in columns.values()]
