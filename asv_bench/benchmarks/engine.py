@@ -131,13 +131,13 @@ class Growth:
     version = "1"
     timeout = 600
 
-    n_runs: ClassVar = {"vector": 1_000, "rowwise": 20, "python": 20}
+    n_runs: ClassVar = {"vector": 1_000, "rowwise": 200, "python": 200}
 
     def setup(self, graph: str, form: str, n_steps: int) -> None:
         """Compile the graph and compute what it must give."""
         # One step more or fewer, so that the last turn of `messages` is whole.
         size = {"n_steps": n_steps - 1 if graph == "messages" else n_steps}
-        self.job = Job(graph, form, self.n_runs[form], **size)
+        self.job = Job(graph, form, self.n_runs[form], most_inputs=2, **size)
         self.run_steps = size["n_steps"] * self.n_runs[form]
 
     def track_ns_per_run_step(self, graph: str, form: str, n_steps: int) -> float:

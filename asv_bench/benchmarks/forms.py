@@ -141,6 +141,17 @@ FORMS = {
 class Job:
     """One graph in one form, with inputs and the outputs that they must give.
 
+    Parameters
+    ----------
+    graph, form : str
+        Keys of `ALL` and of `FORMS`.
+    n_runs : int
+        Runs in each input.
+    most_inputs : int
+        Inputs to make at most; small ones are many, so that nothing learns them.
+    **size : int
+        ``n_steps`` for graphs whose runs can be made longer.
+
     Raises
     ------
     NotImplementedError
@@ -148,7 +159,9 @@ class Job:
         asv shows the benchmark as not applicable.
     """
 
-    def __init__(self, graph: str, form: str, n_runs: int, **size: int) -> None:
+    def __init__(
+        self, graph: str, form: str, n_runs: int, most_inputs: int = POOL_INPUTS, **size: int
+    ) -> None:
         case, chosen = ALL[graph], FORMS[form]
         if n_runs > chosen.limit(graph):
             raise NotImplementedError(f"not measured beyond {chosen.limit(graph)} runs")
@@ -157,7 +170,7 @@ class Job:
         self.run = chosen.prepare(graph)
         self.columns = chosen.kind != "rows"
         make = {"table": case.table, "columns": case.columns, "rows": case.rows}[chosen.kind]
-        count = max(1, min(POOL_INPUTS, POOL_ROWS[chosen.kind] // n_runs))
+        count = max(1, min(most_inputs, POOL_ROWS[chosen.kind] // n_runs))
         self.inputs = [make(n_runs, seed, **size) for seed in range(count)]
         if self.columns:
             expect = (NUMPY[graph](case.columns(n_runs, seed, **size)) for seed in range(count))
