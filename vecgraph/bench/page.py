@@ -101,6 +101,7 @@ def render(results: Results) -> str:
         _growth,
         _memory,
         _waiting,
+        _watching,
         _classic,
     )
     lines = [line for section in sections for line in section(results)]
@@ -319,6 +320,16 @@ def _waiting(results: Results) -> Iterator[str]:
         "CPU while waiting",
         "Microseconds of CPU per run and superstep.",
         ["form"],
+    )
+
+
+def _watching(results: Results) -> Iterator[str]:
+    yield from _section(
+        results,
+        "streams.Watched.track_ratio",
+        "Watching a batch",
+        "Time over that of the same batch when nobody looks; the columns are runs in a batch.",
+        ["what is on"],
     )
 
 
