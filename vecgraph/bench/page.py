@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from vecgraph.bench.results import Results
 
-__all__ = ["render"]
+__all__ = ["CLASSIC", "FORMS", "GRAPHS", "RUNS", "STEPS", "figure", "render"]
 
 RUNS, STEPS = "engine.Runs.time_batch", "engine.Steps.track_run_steps"
 MISSING = "-"
@@ -72,7 +72,7 @@ def figure(number: float | None) -> str:
     return text.rstrip(".")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Lines of a Markdown table whose first column is text and whose others are numbers."""
     yield f"| {' | '.join(head)} |"
     yield f"|---|{'---:|' * (len(head) - 1)}"
@@ -137,7 +137,7 @@ def _head(results: Results) -> Iterator[str]:
 # The graphs
 
 
-def per_run_step(results: Results, graph: str, form: str, n_runs: int) -> float | None:
+def _per_run_step(results: Results, graph: str, form: str, n_runs: int) -> float | None:
     """Nanoseconds per run and superstep."""
     seconds = results.get(RUNS, graph, form, n_runs)
     steps = results.get(STEPS, graph, n_runs)
@@ -154,7 +154,7 @@ def _measured(results: Results, graph: str) -> dict[str, dict[int, float]]:
         form: {
             n_runs: number
             for n_runs in _sizes(results)
-            if (number := per_run_step(results, graph, form, n_runs)) is not None
+            if (number := _per_run_step(results, graph, form, n_runs)) is not None
         }
         for form in FORMS
     }
@@ -178,7 +178,7 @@ def _graphs(results: Results) -> Iterator[str]:
         }
         yield f"### {graph}: {what}"
         yield ""
-        yield from table(
+        yield from _table(
             ["", *(f"{n_runs:,}" for n_runs in sizes)],
             (
                 [FORMS[form], *(_marked(numbers.get(n), best.get(n)) for n in sizes)]
@@ -208,7 +208,7 @@ def _crossovers(results: Results) -> Iterator[str]:
         for ours in OURS
         if ours in measured
     ]
-    yield from table(["than", *(FORMS[other] for other in others)], rows)
+    yield from _table(["than", *(FORMS[other] for other in others)], rows)
 
 
 def _crossover(measured: dict[str, dict[int, float]], ours: str, other: str) -> str:
@@ -238,7 +238,7 @@ def _pivot(values: dict[tuple[object, ...], float], names: Sequence[str]) -> Ite
     """Lay out a benchmark with its last parameter as columns, `names` heading the others."""
     columns = sorted({parameters[-1] for parameters in values}, key=_order)
     heads = dict.fromkeys(parameters[:-1] for parameters in values)
-    yield from table(
+    yield from _table(
         [", ".join(names), *(f"{column:,}" for column in columns)],
         (
             [", ".join(map(str, head)), *(figure(values.get((*head, n))) for n in columns)]
@@ -352,7 +352,7 @@ def _classic(results: Results) -> Iterator[str]:
             for size in sizes
         ]
         rows.append([label, figure(port), *(cells if values else [NOT_MEASURED] * len(sizes))])
-    yield from table(["", "Rust port", *(f"{size:,}" for size in sizes)], rows)
+    yield from _table(["", "Rust port", *(f"{size:,}" for size in sizes)], rows)
 
 
 def _classic_values(results: Results, method: str) -> dict[int, float]:

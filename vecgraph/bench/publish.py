@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
-__all__ = ["find_remote", "localise", "publish"]
+__all__ = ["Vendored", "find_remote", "localise", "publish", "vendored"]
 
 FOLDER = "vendor"
 REMOTE = re.compile(r"https?:" + r"//[^\s\"'<>)]+")
