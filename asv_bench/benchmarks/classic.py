@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 import vecgraph.channels as ch
+from benchmarks.axis import sizes
 from vecgraph.channels.base import Write
 from vecgraph.columns import Column
 
@@ -18,7 +19,7 @@ ITEMS = 5
 class Classic:
     """One operation of one channel, for all rows of a column."""
 
-    params = ([1, 1_000, 100_000, 1_000_000],)
+    params = (sizes(1, 1_000, 100_000, 1_000_000),)
     param_names = ("n_rows",)
     version = "1"
 

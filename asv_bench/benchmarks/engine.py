@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import process_time
 from typing import ClassVar
 
+from benchmarks.axis import sizes
 from benchmarks.forms import FORMS, Job, columns_of
 from benchmarks.more_graphs import ALL, VECTOR
 from benchmarks.timing import best_of, collector_paused, ratio, seconds
@@ -16,7 +17,7 @@ from benchmarks.timing import best_of, collector_paused, ratio, seconds
 __all__ = ["ByHand", "Growth", "OneByOne", "Runs", "Steps", "Throughput", "best_of", "columns_of"]
 
 GRAPHS = list(ALL)
-SIZES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]
+SIZES = sizes(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
 class Runs:
@@ -57,7 +58,7 @@ class Steps:
 class ByHand:
     """Vector nodes beside the best hand-written forms of the same graph, timed in turn."""
 
-    params = (list(VECTOR), ["numpy", "numba"], [1_000, 10_000, 100_000, 1_000_000])
+    params = (list(VECTOR), ["numpy", "numba"], sizes(1_000, 10_000, 100_000, 1_000_000))
     param_names = ("graph", "other", "n_runs")
     version = "1"
     timeout = 600
@@ -80,7 +81,7 @@ class OneByOne:
         GRAPHS,
         ["vector", "unchanged", "rowwise"],
         ["python", "neograph", "langgraph"],
-        [100, 10_000],
+        sizes(100, 10_000),
     )
     param_names = ("graph", "form", "other", "n_runs")
     version = "1"
@@ -103,7 +104,7 @@ class OneByOne:
 class Throughput:
     """Runs per second; higher is better."""
 
-    params = (GRAPHS, ["vector", "unchanged", "rowwise"], [1_000, 10_000, 100_000])
+    params = (GRAPHS, ["vector", "unchanged", "rowwise"], sizes(1_000, 10_000, 100_000))
     param_names = ("graph", "form", "n_runs")
     version = "1"
     timeout = 300
@@ -126,7 +127,11 @@ class Growth:
     The histories of `messages` grow by one message a step.
     """
 
-    params = (["counter", "wide", "messages"], ["vector", "rowwise", "python"], [10, 100, 1_000])
+    params = (
+        ["counter", "wide", "messages"],
+        ["vector", "rowwise", "python"],
+        sizes(10, 100, 1_000),
+    )
     param_names = ("graph", "form", "n_steps")
     version = "1"
     timeout = 600

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.axis import sizes
 from benchmarks.baselines import assert_equal
 from benchmarks.forms import columns_of
 from benchmarks.graphs import COUNTER
@@ -46,7 +47,7 @@ OUT: dict[str, Callable[[Any], Any]] = {
 class FramesIn:
     """A batch of one superstep whose input is a table of some library; seconds per batch."""
 
-    params = (list(IN), [1_000, 100_000])
+    params = (list(IN), sizes(1_000, 100_000))
     param_names = ("kind", "n_runs")
     version = "1"
 
@@ -65,7 +66,7 @@ class FramesIn:
 class FramesOut:
     """A BatchResult as a table of some library; seconds per table."""
 
-    params = (list(OUT), [1_000, 100_000])
+    params = (list(OUT), sizes(1_000, 100_000))
     param_names = ("kind", "n_runs")
     version = "1"
     number = 1

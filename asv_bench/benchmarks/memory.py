@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.axis import sizes
 from benchmarks.forms import Job
 from benchmarks.more_graphs import ALL, VECTOR
 
@@ -38,7 +39,7 @@ def forget_peak() -> None:
 class Peak:
     """Peak memory of a process that runs one batch; bytes, libraries and inputs included."""
 
-    params = (list(VECTOR), ["vector", "numpy"], [1_000, 100_000, 1_000_000])
+    params = (list(VECTOR), ["vector", "numpy"], sizes(1_000, 100_000, 1_000_000))
     param_names = ("graph", "form", "n_runs")
     version = "1"
     timeout = 300
@@ -55,7 +56,7 @@ class Peak:
 class Added:
     """What a batch adds to the memory of the process at its peak, its output included."""
 
-    params = (list(VECTOR), ["vector", "numpy"], [10_000, 100_000, 1_000_000])
+    params = (list(VECTOR), ["vector", "numpy"], sizes(10_000, 100_000, 1_000_000))
     param_names = ("graph", "form", "n_runs")
     version = "1"
     timeout = 300

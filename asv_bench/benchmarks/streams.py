@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.axis import sizes
 from benchmarks.baselines import langgraph_app
 from benchmarks.forms import Job, columns_of
 from benchmarks.graphs import COUNTER
@@ -66,7 +67,7 @@ WATCH: dict[str, Callable[[Any, Any], Any]] = {
 class Watched:
     """A batch that somebody looks at, over one that nobody does; 1 is free."""
 
-    params = (list(WATCH), [1_000, 100_000])
+    params = (list(WATCH), sizes(1_000, 100_000))
     param_names = ("watch", "n_runs")
     version = "1"
 

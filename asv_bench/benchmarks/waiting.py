@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter, process_time
 from typing import Any, TypedDict
 
+from benchmarks.axis import sizes
 from benchmarks.baselines import langgraph_app
 from benchmarks.graphs import Row
 from benchmarks.more_graphs import AWAITS
@@ -81,7 +82,7 @@ FORMS: dict[str, Callable[[], Call]] = {
 class Waiting:
     """AWAITS naps a run, on one event loop."""
 
-    params = (list(FORMS), [100, 5_000, 20_000])
+    params = (list(FORMS), sizes(100, 5_000, 20_000))
     param_names = ("form", "n_runs")
     version = "1"
     timeout = 300

@@ -70,7 +70,7 @@ def test_crossovers_and_losses_are_shown() -> None:
     page = render(results())
     found = dict(
         zip(
-            cells(page, "than", CROSSOVERS),
+            cells(page, "faster than", CROSSOVERS),
             cells(page, f"counter, {FORMS['vector']}", CROSSOVERS),
             strict=True,
         )

@@ -208,7 +208,7 @@ def _crossovers(results: Results) -> Iterator[str]:
         for ours in OURS
         if ours in measured
     ]
-    yield from _table(["than", *(FORMS[other] for other in others)], rows)
+    yield from _table(["faster than", *(FORMS[other] for other in others)], rows)
 
 
 def _crossover(measured: dict[str, dict[int, float]], ours: str, other: str) -> str:

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import platform
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ Values = dict[Parameters, float]
 
 # Shared by all machines, or about a machine; every other file holds results.
 NOT_RESULTS = {"benchmarks.json", "machine.json"}
+_SIZE = re.compile(r"\d{1,3}(?:,\d{3})*")
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,16 @@ def _values(found: dict[str, Any]) -> Iterator[tuple[str, Values]]:
 
 
 def _literal(text: str) -> Any:
-    """Undo the ``repr`` that asv writes a parameter as; what is no literal stays text."""
+    """Undo the ``repr`` that asv writes a parameter as; what is no literal stays text.
+
+    Text such as ``1,000`` is a number: some axes are labels, so that asv spaces them evenly.
+
+    >>> [_literal(text) for text in ("'vector'", "'1,000'", "0.5", "<lambda>")]
+    ['vector', 1000, 0.5, '<lambda>']
+    """
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
+    is_label = isinstance(value, str) and _SIZE.fullmatch(value)
+    return int(value.replace(",", "")) if is_label else value
