@@ -11,13 +11,16 @@ from time import perf_counter, process_time
 from typing import Any, TypedDict
 
 from benchmarks.axis import sizes
-from benchmarks.baselines import langgraph_app
 from benchmarks.graphs import Row
 from benchmarks.more_graphs import AWAITS
 from vecgraph.graph import END, START, StateGraph
 
 CONCURRENCY = 5_000
-NAP = 0.05
+NAP_PER_RUN = 200e-6
+"""Seconds of a nap for each run that naps at once: what a bare event loop has ample time for."""
+
+Call = Callable[[list[Row]], Awaitable[list[Row]]]
+Nap = Callable[[Any], Awaitable[Row]]
 
 
 class NapState(TypedDict):
@@ -26,55 +29,55 @@ class NapState(TypedDict):
     k: int
 
 
-async def _nap(state: Any) -> Row:
-    await asyncio.sleep(NAP)
-    return {"k": state["k"] + 1}
+def _nap(seconds: float) -> Nap:
+    async def nap(state: Any) -> Row:
+        await asyncio.sleep(seconds)
+        return {"k": state["k"] + 1}
+
+    return nap
 
 
 def _again(state: Row) -> str:
     return "nap" if state["k"] < AWAITS else END
 
 
-def _app(graph: Any) -> Any:
+def _compiled(graph: Any, nap: Nap) -> Call:
     builder = graph(NapState)
-    builder.add_node("nap", _nap)
+    builder.add_node("nap", nap)
     builder.add_edge(START, "nap")
     builder.add_conditional_edges("nap", _again, ["nap", END])
-    return builder.compile()
-
-
-Call = Callable[[list[Row]], Awaitable[list[Row]]]
-
-
-async def bare(rows: list[Row]) -> list[Row]:
-    """Run coroutines by hand, as many at once as a semaphore lets through."""
-    free = asyncio.Semaphore(CONCURRENCY)
-
-    async def run(row: Row) -> Row:
-        async with free:
-            while _again(row) != END:
-                row = {**row, **await _nap(row)}
-        return row
-
-    return await asyncio.gather(*map(run, rows))
-
-
-def _vecgraph() -> Call:
-    app = _app(StateGraph)
+    app = builder.compile()
     return lambda rows: app.abatch(rows, {"max_concurrency": CONCURRENCY})
 
 
-def _langgraph() -> Call:
-    langgraph_app("async")  # asks whether it is installed
-    from langgraph.graph import StateGraph as LangGraphStateGraph
+def _bare(nap: Nap) -> Call:
+    """Coroutines by hand, as many at once as a semaphore lets through."""
 
-    app = _app(LangGraphStateGraph)
-    return lambda rows: app.abatch(rows, {"max_concurrency": CONCURRENCY})
+    async def call(rows: list[Row]) -> list[Row]:
+        free = asyncio.Semaphore(CONCURRENCY)
+
+        async def run(row: Row) -> Row:
+            async with free:
+                while _again(row) != END:
+                    row = {**row, **await nap(row)}
+            return row
+
+        return await asyncio.gather(*map(run, rows))
+
+    return call
 
 
-FORMS: dict[str, Callable[[], Call]] = {
-    "vecgraph": _vecgraph,
-    "asyncio": lambda: bare,
+def _langgraph(nap: Nap) -> Call:
+    try:
+        from langgraph.graph import StateGraph as LangGraphStateGraph
+    except ImportError as error:
+        raise NotImplementedError("LangGraph is not installed") from error
+    return _compiled(LangGraphStateGraph, nap)
+
+
+FORMS: dict[str, Callable[[Nap], Call]] = {
+    "vecgraph": lambda nap: _compiled(StateGraph, nap),
+    "asyncio": _bare,
     "langgraph": _langgraph,
 }
 
@@ -82,18 +85,19 @@ FORMS: dict[str, Callable[[], Call]] = {
 class Waiting:
     """AWAITS naps a run, on one event loop."""
 
-    params = (list(FORMS), sizes(100, 5_000, 20_000))
+    params = (list(FORMS), sizes(100, 1_000, 5_000))
     param_names = ("form", "n_runs")
     version = "1"
     timeout = 300
 
     def setup(self, form: str, n_runs: int) -> None:
-        """Compile the graph, and run a few rows to warm it up."""
+        """Compile the graph, and run two rows that do not sleep to warm it up."""
         if form == "langgraph" and n_runs > 100:
             raise NotImplementedError("not measured beyond 100 runs")
-        self.call = FORMS[form]()
+        self.nap = NAP_PER_RUN * min(n_runs, CONCURRENCY)
+        self.call = FORMS[form](_nap(self.nap))
         self.rows = [{"k": 0} for _ in range(n_runs)]
-        self._run(self.rows[:2])
+        asyncio.run(FORMS[form](_nap(0.0))(self.rows[:2]))
 
     def _run(self, rows: list[Row]) -> tuple[float, float]:
         """Seconds of wall time and of CPU time."""
@@ -110,7 +114,7 @@ class Waiting:
     def track_wall_over_ideal(self, form: str, n_runs: int) -> float:
         """Track the wall time over that of waiting alone."""
         waves = -(-n_runs // CONCURRENCY)
-        return self._run(self.rows)[0] / (waves * AWAITS * NAP)
+        return self._run(self.rows)[0] / (waves * AWAITS * self.nap)
 
     def track_cpu_us_per_step(self, form: str, n_runs: int) -> float:
         """Track the CPU time per run and superstep."""

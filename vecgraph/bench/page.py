@@ -310,8 +310,9 @@ def _waiting(results: Results) -> Iterator[str]:
         results,
         "waiting.Waiting.track_wall_over_ideal",
         "Waiting",
-        "Wall time of five naps a run, at most 5,000 runs at once, over that of the naps alone. "
-        "The columns are runs in a batch.",
+        "Wall time of five naps a run over that of the naps alone, on one event loop; naps are "
+        "longer the more runs there are, so that a bare loop has time for all of them. The "
+        "columns are runs in a batch. The wall counts what else the machine did.",
         ["form"],
     )
     yield from _section(
