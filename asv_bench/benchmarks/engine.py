@@ -1,168 +1,153 @@
-"""Whole runs of whole graphs: the engine beside NumPy by hand, plain Python and LangGraph.
+"""Whole runs of whole graphs: vecgraph beside everything that it is measured against.
 
-Every timed run compares its result with the reference; comparing costs the same in all forms.
+`Runs` puts every form on one plot: choose `n_runs` as the axis and one `graph`. Every timed run
+compares its result with the reference; comparing costs the same in all forms.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from time import perf_counter
-from typing import Any
+from time import process_time
+from typing import ClassVar
 
-from benchmarks.baselines import NUMPY, assert_equal, langgraph_app, python_loop, run_steps
-from benchmarks.graphs import CASES, Columns
+from benchmarks.axis import sizes
+from benchmarks.forms import FORMS, Job, columns_of
+from benchmarks.more_graphs import ALL, VECTOR
+from benchmarks.timing import best_of, collector_paused, ratio, seconds
 
-GRAPHS = list(CASES)
+__all__ = ["ByHand", "Growth", "OneByOne", "Runs", "Steps", "Throughput", "best_of", "columns_of"]
 
-
-def best_of(call: Callable[[], object], repeats: int) -> float:
-    """Seconds of the quickest of `repeats` calls: the one that others disturbed least."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = perf_counter()
-        call()
-        best = min(best, perf_counter() - start)
-    return best
+GRAPHS = list(ALL)
+SIZES = sizes(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
-def columns_of(result: Any) -> Columns:
-    """Output columns of a BatchResult, zero-copy where Arrow allows."""
-    table = result.table
-    return {name: table.column(name).to_numpy() for name in table.column_names}
+class Runs:
+    """A batch of n_runs of a graph in one form; seconds of CPU time per batch."""
+
+    params = (GRAPHS, list(FORMS), SIZES)
+    param_names = ("graph", "form", "n_runs")
+    version = "1"
+    timeout = 600
+    rounds = 1
+    warmup_time = 0.05
+    repeat = (3, 9, 1.0)
+    timer = staticmethod(process_time)
+
+    def setup(self, graph: str, form: str, n_runs: int) -> None:
+        """Compile the graph and compute what it must give."""
+        self.job = Job(graph, form, n_runs)
+
+    def time_batch(self, graph: str, form: str, n_runs: int) -> None:
+        """Run the next input."""
+        self.job.checked_run()
 
 
-class Vector:
-    """Vector nodes, Arrow table in, BatchResult out; seconds per batch of n_runs."""
+class Steps:
+    """Supersteps that the runs of a batch take together: what a time is divided by."""
 
-    params = (GRAPHS, [1_000, 100_000])
+    params = (GRAPHS, SIZES)
     param_names = ("graph", "n_runs")
     version = "1"
-    timeout = 120
 
-    def setup(self, graph: str, n_runs: int) -> None:
+    def track_run_steps(self, graph: str, n_runs: int) -> int:
+        """Count them in the batch that the other benchmarks start with."""
+        return ALL[graph].supersteps(ALL[graph].columns(n_runs))
+
+    track_run_steps.unit = "run-steps"  # type: ignore[attr-defined]
+
+
+class ByHand:
+    """Vector nodes beside the best hand-written forms of the same graph, timed in turn."""
+
+    params = (list(VECTOR), ["numpy", "numba"], sizes(1_000, 10_000, 100_000, 1_000_000))
+    param_names = ("graph", "other", "n_runs")
+    version = "1"
+    timeout = 600
+
+    def setup(self, graph: str, other: str, n_runs: int) -> None:
         """Compile the graph and compute what it must give."""
-        case = CASES[graph]
-        self.config = {"recursion_limit": case.recursion_limit}
-        self.app = case.build(vector=True)
-        self.table = case.table(n_runs)
-        self.columns = case.columns(n_runs)
-        self.expected = NUMPY[graph](self.columns)
+        self.job, self.other = Job(graph, "vector", n_runs), Job(graph, other, n_runs)
 
-    def time_vecgraph(self, graph: str, n_runs: int) -> None:
-        """Run the engine."""
-        result = self.app.batch(self.table, config=self.config)
-        assert_equal(columns_of(result), self.expected)
+    def track_ratio(self, graph: str, other: str, n_runs: int) -> float:
+        """Track the engine's time over that of the other; 1 is as good as by hand."""
+        return ratio(self.job, self.other)
 
-    def time_numpy(self, graph: str, n_runs: int) -> None:
-        """Run NumPy written by hand for this graph."""
-        assert_equal(NUMPY[graph](self.columns), self.expected)
-
-    def peakmem_vecgraph(self, graph: str, n_runs: int) -> None:
-        """Track the peak memory of the process, in bytes."""
-        self.time_vecgraph(graph, n_runs)
-
-    def track_ratio_to_numpy(self, graph: str, n_runs: int) -> float:
-        """Track the engine's time over that of NumPy by hand; 1 is as good as by hand."""
-        repeats = 5
-        ours = best_of(lambda: self.time_vecgraph(graph, n_runs), repeats)
-        return ours / best_of(lambda: self.time_numpy(graph, n_runs), repeats)
-
-    track_ratio_to_numpy.unit = "ratio"  # type: ignore[attr-defined]
+    track_ratio.unit = "ratio"  # type: ignore[attr-defined]
 
 
-class Rowwise:
-    """Unchanged scalar nodes, list of dicts in and out; seconds per batch of n_runs."""
+class OneByOne:
+    """Batches beside what takes one run at a time, timed in turn."""
 
-    params = (GRAPHS, [1_000, 10_000])
-    param_names = ("graph", "n_runs")
+    params = (
+        GRAPHS,
+        ["vector", "unchanged", "rowwise"],
+        ["python", "neograph", "langgraph"],
+        sizes(100, 10_000),
+    )
+    param_names = ("graph", "form", "other", "n_runs")
+    version = "1"
+    timeout = 600
+
+    def setup(self, graph: str, form: str, other: str, n_runs: int) -> None:
+        """Compile the graph and compute what it must give."""
+        self.job = Job(graph, form, n_runs)
+        # The others' time per run does not depend on how many there are.
+        self.share = n_runs if other == "python" else 20
+        self.other = Job(graph, other, self.share)
+
+    def track_times(self, graph: str, form: str, other: str, n_runs: int) -> float:
+        """Track how many runs are done while the other does one; higher is better."""
+        return n_runs / self.share / ratio(self.job, self.other, rounds=5)
+
+    track_times.unit = "times"  # type: ignore[attr-defined]
+
+
+class Throughput:
+    """Runs per second; higher is better."""
+
+    params = (GRAPHS, ["vector", "unchanged", "rowwise"], sizes(1_000, 10_000, 100_000))
+    param_names = ("graph", "form", "n_runs")
     version = "1"
     timeout = 300
 
-    def setup(self, graph: str, n_runs: int) -> None:
+    def setup(self, graph: str, form: str, n_runs: int) -> None:
         """Compile the graph and compute what it must give."""
-        case = CASES[graph]
-        self.config = {"recursion_limit": case.recursion_limit}
-        self.app = case.build()
-        self.rows = case.rows(n_runs)
-        self.expected = python_loop(graph, self.rows)
-        self.run_steps = run_steps(graph, self.rows)
+        self.job = Job(graph, form, n_runs)
 
-    def time_vecgraph(self, graph: str, n_runs: int) -> None:
-        """Run the engine, which calls each scalar function once per run-step."""
-        assert self.app.batch(self.rows, config=self.config) == self.expected
+    def track_runs_per_second(self, graph: str, form: str, n_runs: int) -> float:
+        """Track the runs per second of the quickest of five batches."""
+        with collector_paused():
+            return n_runs / min(seconds(self.job) for _ in range(5))
 
-    def time_python(self, graph: str, n_runs: int) -> None:
-        """Run a plain Python loop that does the same dict work."""
-        assert python_loop(graph, self.rows) == self.expected
-
-    def track_rowwise_overhead_us(self, graph: str, n_runs: int) -> float:
-        """Track what the engine adds to the plain loop, in microseconds per run-step."""
-        repeats = 3
-        ours = best_of(lambda: self.time_vecgraph(graph, n_runs), repeats)
-        plain = best_of(lambda: self.time_python(graph, n_runs), repeats)
-        return (ours - plain) / self.run_steps * 1e6
-
-    track_rowwise_overhead_us.unit = "us"  # type: ignore[attr-defined]
+    track_runs_per_second.unit = "runs/s"  # type: ignore[attr-defined]
 
 
-class Single:
-    """One run; seconds per `invoke`."""
+class Growth:
+    """Cost of a superstep as runs get longer; a flat line is linear in the number of steps.
 
-    params = (GRAPHS,)
-    param_names = ("graph",)
+    The histories of `messages` grow by one message a step.
+    """
+
+    params = (
+        ["counter", "wide", "messages"],
+        ["vector", "rowwise", "python"],
+        sizes(10, 100, 1_000),
+    )
+    param_names = ("graph", "form", "n_steps")
     version = "1"
+    timeout = 600
 
-    def setup(self, graph: str) -> None:
-        """Compile both and compute what they must give."""
-        case = CASES[graph]
-        self.config = {"recursion_limit": case.recursion_limit}
-        self.app = case.build()
-        self.langgraph = langgraph_app(graph)
-        self.row = case.rows(1)[0]
-        self.expected = python_loop(graph, [self.row])[0]
+    n_runs: ClassVar = {"vector": 1_000, "rowwise": 200, "python": 200}
 
-    def time_vecgraph(self, graph: str) -> None:
-        """Call our `invoke`."""
-        assert self.app.invoke(self.row, self.config) == self.expected
-
-    def time_langgraph(self, graph: str) -> None:
-        """Call LangGraph's `invoke` of the same functions."""
-        assert self.langgraph.invoke(self.row, self.config) == self.expected
-
-
-class LangGraph:
-    """LangGraph on the same scalar nodes; few runs, since its time per run is constant."""
-
-    params = (GRAPHS, [5, 50])
-    param_names = ("graph", "n_runs")
-    version = "1"
-    timeout = 120
-
-    def setup(self, graph: str, n_runs: int) -> None:
+    def setup(self, graph: str, form: str, n_steps: int) -> None:
         """Compile the graph and compute what it must give."""
-        case = CASES[graph]
-        self.config: Any = {"recursion_limit": case.recursion_limit}
-        self.app = langgraph_app(graph)
-        self.rows = case.rows(n_runs)
-        self.expected = python_loop(graph, self.rows)
-        self.run_steps = run_steps(graph, self.rows)
+        # One step more or fewer, so that the last turn of `messages` is whole.
+        size = {"n_steps": n_steps - 1 if graph == "messages" else n_steps}
+        self.job = Job(graph, form, self.n_runs[form], most_inputs=2, **size)
+        self.run_steps = size["n_steps"] * self.n_runs[form]
 
-    def time_invoke_loop(self, graph: str, n_runs: int) -> None:
-        """Loop over `invoke`, in seconds per n_runs."""
-        assert [self.app.invoke(row, self.config) for row in self.rows] == self.expected
+    def track_ns_per_run_step(self, graph: str, form: str, n_steps: int) -> float:
+        """Track the nanoseconds per run and superstep of the quickest of five batches."""
+        with collector_paused():
+            return min(seconds(self.job) for _ in range(5)) / self.run_steps * 1e9
 
-    def time_batch(self, graph: str, n_runs: int) -> None:
-        """Call LangGraph's own `batch` (a thread pool), in seconds per n_runs."""
-        assert self.app.batch(self.rows, self.config) == self.expected
-
-    def time_abatch(self, graph: str, n_runs: int) -> None:
-        """Call LangGraph's own `abatch` (one event loop), in seconds per n_runs."""
-        assert asyncio.run(self.app.abatch(self.rows, self.config)) == self.expected
-
-    def track_run_step_us(self, graph: str, n_runs: int) -> float:
-        """Track the microseconds per run-step of the `invoke` loop."""
-        seconds = best_of(lambda: self.time_invoke_loop(graph, n_runs), 3)
-        return seconds / self.run_steps * 1e6
-
-    track_run_step_us.unit = "us"  # type: ignore[attr-defined]
+    track_ns_per_run_step.unit = "ns"  # type: ignore[attr-defined]

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from vecgraph.cli.bench import bench
+
 __all__ = ["demo", "evaluate", "main"]
 
 CommandFunction = Callable[..., None]
@@ -72,6 +74,9 @@ def _options(command: CommandFunction) -> CommandFunction:
     ):
         command = option(command)
     return command
+
+
+main.add_command(bench)
 
 
 @main.command("eval")
