@@ -14,7 +14,7 @@ from vecgraph.constants import MISSING
 if TYPE_CHECKING:
     from vecgraph.typing import Mask, Rows, Values, Where
 
-__all__ = ["Batch", "Inputs", "State"]
+__all__ = ["Batch", "Inputs", "Journal", "State"]
 
 
 class Placed(Protocol):
@@ -229,6 +229,34 @@ def dicts(names: tuple[str, ...], values: list[list[Any]]) -> list[dict[str, Any
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
+class Journal:
+    """What a superstep changes of a State, noted while it is applied.
+
+    Attributes
+    ----------
+    changed : dict of str to list of Where
+        Channels, and the positions whose version of them goes up.
+    finished : dict of str to list of Where
+        Deferred trigger channels that it opens.
+    """
+
+    __slots__ = ("changed", "finished")
+
+    def __init__(self) -> None:
+        self.changed: dict[str, list[Where]] = {}
+        self.finished: dict[str, list[Where]] = {}
+
+    def note(self, name: str, where: Where) -> None:
+        """Note that a channel changes."""
+        if where is None or len(where):
+            self.changed.setdefault(name, []).append(where)
+
+    def open(self, name: str, where: Where) -> None:
+        """Note that a deferred channel opens."""
+        self.finished.setdefault(name, []).append(where)
+        self.note(name, where)
+
+
 class State:
     """N runs as a struct of arrays: a column per channel.
 
@@ -241,13 +269,16 @@ class State:
         Number of each run in the whole batch.
     columns : dict of str to Column
         Cells of each channel.
+    journal : Journal or None
+        Is told which cells a superstep changes; None: nobody keeps them.
     """
 
-    __slots__ = ("_owned", "columns", "rows")
+    __slots__ = ("_owned", "columns", "journal", "rows")
 
     def __init__(self, rows: Rows, columns: dict[str, Column]) -> None:
         self.rows = rows
         self.columns = columns
+        self.journal: Journal | None = None
         self._owned: set[str] = set()
 
     def __len__(self) -> int:
@@ -258,6 +289,17 @@ class State:
         if where is None:
             self._owned.discard(name)
         return self.columns[name].take(where)
+
+    def change(self, name: str, where: Where, cells: Column, changed: Where) -> None:
+        """Replace a channel's cells at `where`; those at `changed` count as changed."""
+        if self.journal is not None:
+            self.journal.note(name, changed)
+        self.put(name, where, cells)
+
+    def open(self, name: str, where: Where) -> None:
+        """Let a deferred trigger channel count as opened; its cells stay."""
+        if self.journal is not None:
+            self.journal.open(name, where)
 
     def put(self, name: str, where: Where, cells: Column) -> None:
         """Replace a channel's cells at `where` (unique positions)."""

@@ -62,6 +62,6 @@ EXAMPLES = settings(
 @given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
 @EXAMPLES
 def test_threads_go_as_in_langgraph(plan, todos, use_async) -> None:
-    assume(not (use_async and is_race(plan)))
+    assume(not is_race(plan, use_async=use_async))
     first = ("start", 0, None, None)
     compared(plan, [first, *todos], use_async)

@@ -257,9 +257,15 @@ def play(lib, app, todo, plan, seen, *, use_async=False):
     return run.state(picked)
 
 
-def is_race(plan):
-    """Return whether a failure may meet tasks beside it: on an event loop it cancels them."""
-    side_by_side = plan.joins or any(node.goto or node.sends for node in plan.nodes)
+def is_race(plan, *, use_async):
+    """Return whether LangGraph's result is a matter of luck.
+
+    On an event loop a failure cancels the tasks beside it, wherever they are; in threads two
+    tasks of one node share the number of times that it still has to fail.
+    """
+    side_by_side = any(node.sends for node in plan.nodes)
+    if use_async:
+        side_by_side = side_by_side or plan.joins or any(node.goto for node in plan.nodes)
     return bool(side_by_side) and any(node.fails for node in plan.nodes)
 
 

@@ -96,12 +96,15 @@ class Channel:
         The cell is saved in checkpoints.
     replaces : bool
         One write in a superstep becomes the cell, whatever stood there.
+    grows : bool
+        Cells may be `Log`s: checkpoints keep what is appended to them.
     """
 
     steady: ClassVar[bool] = True
     plain: bool = True
     tracked: ClassVar[bool] = True
     replaces: ClassVar[bool] = False
+    grows: bool = False
 
     def __init__(self, typ: Any = Any, key: str = "") -> None:
         self.typ = typ
@@ -184,6 +187,18 @@ class Channel:
     def restore(self, value: Any) -> Cell:
         """Return the cell of which a checkpoint kept `value`; of `MISSING` the initial one."""
         return self.initial() if value is MISSING else value
+
+    def checkpoint_columns(self, column: Column) -> Column:
+        """Return what checkpoints keep of many cells, row by row; absent: nothing."""
+        if type(self).checkpoint is Channel.checkpoint:
+            return column
+        return Column.of_cells([self.checkpoint(cell) for cell in column.tolist()])
+
+    def restore_columns(self, column: Column) -> Column:
+        """Return the cells of what checkpoints kept, row by row."""
+        if type(self).restore is Channel.restore and column.is_full:
+            return column
+        return Column.of_cells([self.restore(value) for value in column.tolist()])
 
     def fit(self, column: Column) -> Column:
         """Return cells in the form that the schema declares (an Arrow type, a tensor)."""

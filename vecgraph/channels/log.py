@@ -48,6 +48,12 @@ class Log:
         # Else the same values went on from here before: a router has looked ahead.
         return Log(items, n + len(values))
 
+    def appended_since(self, older: Log) -> list[Any] | None:
+        """Return what came to the end of an earlier version; None if it changed otherwise."""
+        if self._items is not older._items or len(older) > len(self):
+            return None
+        return self._items[len(older) : self._n]
+
     def tolist(self) -> list[Any]:
         """Return the values as a new list."""
         return self._items[: self._n]

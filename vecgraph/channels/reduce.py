@@ -70,9 +70,10 @@ class BinaryOperatorAggregate(Channel):
         # Lists are kept as logs, so that appending is linear in what is appended.
         self._logs = self._appends and self._make is list
         self.plain = not self._logs
+        self.grows = self._logs
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_make", "_step", "_form", "_appends", "_logs", "plain")
+        derived = ("_make", "_step", "_form", "_appends", "_logs", "plain", "grows")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

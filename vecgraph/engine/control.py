@@ -22,6 +22,7 @@ from vecgraph.channels import (
 )
 from vecgraph.columns import Column
 from vecgraph.constants import START, TASKS
+from vecgraph.positions import compose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,10 +116,13 @@ class Control:
     def _close(self, state: State, name: str, where: Where) -> None:
         m = len(state) if where is None else len(where)
         if name in self.deferred:
-            state.put(name, where, Column(np.zeros(m, np.bool_)))
+            closed = np.flatnonzero(state.gather(name, where).as_numpy())
+            state.change(name, where, Column(np.zeros(m, np.bool_)), compose(where, closed))
             return
         flags = state.gather(name, where).as_numpy()
-        state.put(name, where, Column(flags & ~flags.all(axis=1, keepdims=True)))
+        full = np.all(flags, axis=1)
+        changed = compose(where, np.flatnonzero(full))
+        state.change(name, where, Column(flags & ~full[:, None]), changed)
 
     def arrive(self, state: State, name: str, source: str, where: Where) -> np.ndarray | None:
         """Note that `source` has reached a barrier; return the positions that it opens."""
@@ -128,7 +132,7 @@ class Control:
         news = ~flags[:, index]
         flags = flags.copy()
         flags[:, index] = True
-        state.put(name, where, Column(flags))
+        state.change(name, where, Column(flags), compose(where, np.flatnonzero(news)))
         if barrier.deferred:
             return None
         opened = np.flatnonzero(flags.all(axis=1) & news)
@@ -137,7 +141,7 @@ class Control:
     def set_deferred(self, state: State, name: str, where: Where) -> None:
         """Note that a deferred node has been reached."""
         m = len(state) if where is None else len(where)
-        state.put(name, where, Column(np.ones(m, np.bool_)))
+        state.change(name, where, Column(np.ones(m, np.bool_)), where)
 
     def finish(self, state: State, where: np.ndarray) -> dict[str, list[Where]]:
         """Return the channels that open for runs that are about to end, with their positions."""
@@ -146,11 +150,13 @@ class Control:
             at = where[state.columns[name].as_numpy()[where]]
             if len(at):
                 opened[name] = [at]
+                state.open(name, at)
         for barrier in self.barriers.values():
             if barrier.deferred:
                 at = where[state.columns[barrier.channel].as_numpy()[where].all(axis=1)]
                 if len(at):
                     opened[barrier.channel] = [at]
+                    state.open(barrier.channel, at)
         return opened
 
 

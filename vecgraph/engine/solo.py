@@ -131,9 +131,10 @@ class Solo:
         news = self._news(returned, m)
         if news is None:
             return Unfinished(self._general(returned, m))
-        cells = self._folded(state, where, news)
-        if cells is None:
+        folded = self._folded(state, where, news)
+        if folded is None:
             return Unfinished(_writes(news, m))
+        cells, changed = folded
         moved: Moved = [(target, where) for target in self.targets]
         for branch in spec.branches:
             chosen = self._choose(branch, state, where, m, site, cells)
@@ -141,7 +142,7 @@ class Solo:
                 return self._routed(news, chosen, m)
             moved += [(end, compose(where, at)) for end, at in chosen if end != END]
         for name, column in cells.items():
-            state.put(name, where, column)
+            state.change(name, where, column, compose(where, changed.get(name)))
         return moved, _NOBODY if self._tables.outputs.isdisjoint(cells) else where
 
     def _routed(self, news: dict[str, Column], chosen: Outcome, m: int) -> Unfinished:
@@ -176,9 +177,12 @@ class Solo:
 
     def _folded(
         self, state: State, where: Where, news: dict[str, Column]
-    ) -> dict[str, Column] | None:
-        """Return the new cells of the rows, None if a write breaks a rule."""
-        cells = {}
+    ) -> tuple[dict[str, Column], dict[str, Where]] | None:
+        """Return the new cells of the rows, and which of them count as changed if not all.
+
+        None: a write breaks a rule.
+        """
+        cells, changed = {}, {}
         for name, column in news.items():
             channel = self._tables.channels[name]
             if channel.replaces:
@@ -188,8 +192,8 @@ class Solo:
             folded = channel.fold_columns(base, [Write(None, column)])
             if folded.failures or folded.where is not None:
                 return None
-            cells[name] = folded.cells
-        return cells
+            cells[name], changed[name] = folded.cells, folded.changed
+        return cells, changed
 
     def _choose(
         self,

@@ -150,7 +150,8 @@ def apply(
     if control.consumed:
         control.consume(state, [executed.due for executed in done])
     for name, folded in folds.items():
-        state.put(name, folded.where, tables.channels[name].fit(folded.cells))
+        cells = tables.channels[name].fit(folded.cells)
+        state.change(name, folded.where, cells, folded.changed)
     updated = {name: folded.changed for name, folded in folds.items()}
     written = union([where for name, where in updated.items() if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
@@ -301,7 +302,7 @@ def _tick(
         cells, changed = channel.tick_columns(column.take(quiet))
         if changed.any():
             at = np.flatnonzero(changed)
-            state.put(name, quiet[at], cells.take(at))
+            state.change(name, quiet[at], cells.take(at), quiet[at])
             available = channel.available_columns(cells.take(at))
             shown = at if available is None else at[available]
             if len(shown):
