@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.options import configs_for
 from vecgraph.app.state import StateApi
-from vecgraph.app.threads import Threads
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
+from vecgraph.engine.threads import Threads
 from vecgraph.errors import BatchInputError
 from vecgraph.intake import at_rest, ids_of, inputs_of, is_columnar
 from vecgraph.nodes.writer import StateWriter

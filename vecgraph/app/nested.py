@@ -164,16 +164,19 @@ def _namespace(app: Compiled, scope: TaskScope) -> str | Callable[[], str]:
     scratch = scope.scratch()
     calls, scratch.graphs = scratch.graphs, scratch.graphs + 1
     if not isinstance(scope, RunScope):
-        return ""
+        return "" if scope.shared.saver is None else _counted(app, scope.checkpoint_ns, calls)
     here = RunScope(scope.shared, scope.tables, scope.run, scope.task)
 
     def made() -> str:
-        ns = here.checkpoint_ns
-        if app.checkpointer is True:
-            ns = "|".join(part.split(":")[0] for part in ns.split("|"))
-        return f"{ns}|{calls}" if calls else ns
+        return _counted(app, here.checkpoint_ns, calls)
 
     return made
+
+
+def _counted(app: Compiled, ns: str, calls: int) -> str:
+    if app.checkpointer is True:
+        ns = "|".join(part.split(":")[0] for part in ns.split("|"))
+    return f"{ns}|{calls}" if calls else ns
 
 
 def _find_place(shared: Shared, scope: TaskScope) -> None:
@@ -181,6 +184,7 @@ def _find_place(shared: Shared, scope: TaskScope) -> None:
     shared.parents = {**scope.shared.parents, scope.shared.ns: scope.checkpoint_id}
     asked = (scope.shared.config.get("configurable") or {}).get("checkpoint_map") or {}
     shared.coordinates = {
+        "thread_id": scope.thread_id,
         "checkpoint_ns": shared.ns,
         "checkpoint_id": asked.get(shared.ns),
         "checkpoint_map": {**asked, **shared.parents},

@@ -110,6 +110,7 @@ def _about(graph: GraphForm | None) -> str:
             "signals": dict(graph.signals),
             "barriers": {name: list(found) for name, found in graph.barriers.items()},
             "deferred": list(graph.deferred),
+            "topics": list(graph.topics),
         }
     return json.dumps(said, sort_keys=True)
 
@@ -354,5 +355,6 @@ class ColumnChunk:
             signals=found["signals"],
             barriers={name: tuple(names) for name, names in found["barriers"].items()},
             deferred=tuple(found["deferred"]),
+            topics=tuple(found["topics"]),
             digest=found["digest"],
         )

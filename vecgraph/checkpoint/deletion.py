@@ -239,7 +239,7 @@ class Deletion:
             ts=row.ts,
             source=row.source,
             changes={},
-            updated=row.updated(state),
+            updated=row.updated(state, self._views.value),
             extra=None if entry is None else entry.extra,
             sends=entry is not None and entry.sends,
         )

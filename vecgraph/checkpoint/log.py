@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from vecgraph.checkpoint.base import BaseCheckpointSaver, get_checkpoint_id
+from vecgraph.checkpoint.bulk import Bulk
 from vecgraph.checkpoint.codec import Codec
 from vecgraph.checkpoint.deletion import Deletion
 from vecgraph.checkpoint.marks import Marks
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.pipeline import Durability
     from vecgraph.checkpoint.storage import Storage
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.flush import Flush
+    from vecgraph.typing import Mask, Rows
 
 __all__ = ["LogSaver"]
 
@@ -86,6 +89,7 @@ class LogSaver(BaseCheckpointSaver[Any]):
         parts = (self._shelf, self._threads, self._marks, self._views, self._codec)
         self._writer = Writer(*parts, snapshot_every)
         self._reader = Reader(*parts)
+        self._bulk = Bulk(self._shelf, self._threads, self._writer, self._codec, snapshot_every)
         self._deletion = Deletion(*parts, self._writer, self._reader)
         self._stale = True
 
@@ -185,6 +189,29 @@ class LogSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """Store what a task wrote, before its superstep is complete."""
         self._write(self._writer.put_writes, config, writes, (task_id, task_path))
+
+    def now(self) -> int:
+        """Return the time for a flush: microseconds since 1970, later than all before."""
+        return self._shelf.now()
+
+    def register_threads(self, names: Sequence[str], ns: str = "") -> tuple[Rows, Mask]:
+        """Return the numbers of many threads; those that there are not are registered.
+
+        Parameters
+        ----------
+        names : sequence of N str
+            Ids, each once.
+
+        Returns
+        -------
+        int64 ndarray of shape (N,), bool ndarray of shape (N,)
+            The numbers, and which threads are new.
+        """
+        return self._write(self._bulk.register, names, ns)
+
+    def write_columns(self, flush: Flush) -> None:
+        """Store one checkpoint of each of many runs."""
+        self._write(self._bulk.write, flush)
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with all its namespaces."""

@@ -131,7 +131,7 @@ class Reader:
             "channel_values": {c: self._views.value(s) for c, s in state.cells.items()},
             "channel_versions": dict(state.versions),
             "versions_seen": {node: dict(versions) for node, versions in state.seen.items()},
-            "updated_channels": row.updated(state),
+            "updated_channels": row.updated(state, self._views.value),
         }
         if isinstance(row, EntryRow):
             checkpoint |= self._more(row)

@@ -12,6 +12,7 @@ import numpy as np
 from vecgraph.checkpoint.entries import APPEND, CLEAR, PUT, REF, SAME, UPDATES, Entry
 from vecgraph.checkpoint.id import checkpoint_id
 from vecgraph.checkpoint.typed import APPENDED, CLEARED
+from vecgraph.engine.flush import PUSHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,8 +175,8 @@ class EntryRow:
         """Microseconds since 1970."""
         return self.entry.ts
 
-    def updated(self, state: Resolved) -> list[str] | None:
-        """Return the checkpoint's ``updated_channels``."""
+    def updated(self, state: Resolved, value: Callable[[Source], Any]) -> list[str] | None:
+        """Return the checkpoint's ``updated_channels``; `value` returns what a source leads to."""
         said = self.entry.updated
         if isinstance(said, list) or said is None:
             return said
@@ -325,11 +326,25 @@ class ColumnRow:
             if marker := int(cells.said(at)[0]):
                 yield channel, marker, bool(cells.is_change(at)[0])
 
-    def updated(self, state: Resolved) -> list[str]:
-        """Return the checkpoint's ``updated_channels``."""
-        found = {c for c, source in state.cells.items() if source.place == self.place}
-        found.update(c for c, marker, news in self.changed() if news and marker != CLEARED)
+    def updated(self, state: Resolved, value: Callable[[Source], Any]) -> list[str]:
+        """Return the checkpoint's ``updated_channels``: those that can be read now."""
+        found = {
+            channel
+            for channel, source in state.cells.items()
+            if source.place == self.place and self._is_readable(channel, source, value)
+        }
         return sorted(found)
+
+    def _is_readable(self, channel: str, source: Source, value: Callable[[Source], Any]) -> bool:
+        graph = self.chunk.graph
+        if graph is None or not isinstance(source, ColumnCell):
+            return True
+        if channel in graph.barriers:
+            return bool(self._flags(source).all())
+        if channel not in graph.deferred and channel not in graph.topics:
+            return True
+        found = value(source)
+        return bool(found[1]) if channel in graph.deferred else bool(found)
 
     def apply(self, state: Resolved) -> None:
         """Make the state of the checkpoint out of its parent's."""
@@ -338,7 +353,10 @@ class ColumnRow:
         state.metadata = self.chunk.text("metadata", self.row)
         if graph is not None:
             for node in self.nodes("ran"):
-                self._ran(state, graph, node, clock)
+                if node.startswith(PUSHED):
+                    state.seen.setdefault(node.removeprefix(PUSHED), {})
+                else:
+                    self._ran(state, graph, node, clock)
         for channel, marker, is_change in self.changed():
             if is_change:
                 state.versions[channel] = clock

@@ -81,6 +81,10 @@ class Threads:
         self._upto = -1
         self._is_read = False
 
+    def any(self) -> bool:
+        """Return whether a thread was ever registered."""
+        return bool(self._alone or self._listed or self._ranges or self._shelf.find(["threads"]))
+
     def number(self, thread_id: str, ns: str) -> int | None:
         """Return a thread's number, None if there is no such thread."""
         return self.namespaces(thread_id).get(ns)

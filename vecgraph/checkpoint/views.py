@@ -309,8 +309,7 @@ class Views:
         if graph is None or cell.channel not in graph.barriers:
             return value
         names = graph.barriers[cell.channel]
-        seen = {name for name, flag in zip(names, value.tolist(), strict=True) if flag}
-        return (seen, False) if cell.channel in graph.deferred else seen
+        return {name for name, flag in zip(names, value.tolist(), strict=True) if flag}
 
     def _items(self, items: Packed | ColumnCell) -> list[Any]:
         if isinstance(items, Packed):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.views import Views
     from vecgraph.config import RunnableConfig
+    from vecgraph.typing import Rows
 
 __all__ = ["Told", "Writer", "dropped", "news"]
 
@@ -147,6 +148,12 @@ class Writer:
     def forget_thread(self, number: int) -> None:
         """Forget how a thread ends."""
         self._tails.pop(number, None)
+
+    def forget_threads(self, numbers: Rows) -> None:
+        """Forget how many threads end."""
+        if self._tails:
+            for number in numbers.tolist():
+                self._tails.pop(number, None)
 
     def put(
         self,

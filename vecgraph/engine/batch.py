@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vecgraph.engine.control import Control, refusal
+from vecgraph.engine.keeping import Keeper
 from vecgraph.engine.lanes import LANE, Lanes
 from vecgraph.engine.quick import Quick
+from vecgraph.engine.records import together
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
 
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.shared import Shared
     from vecgraph.program import Program
     from vecgraph.state import Inputs
-    from vecgraph.typing import Rows
+    from vecgraph.typing import Rows, Where
 
 __all__ = ["SMALL", "Engine"]
 
@@ -63,8 +68,8 @@ class Engine:
         """Return why the runs of a call cannot go in lanes, None if they can."""
         if self.refused is not None:
             return self.refused
-        if shared.saver is not None:
-            return "a saver keeps a checkpoint of every superstep of every run"
+        if shared.saver is not None and (reason := self._unkept(shared)) is not None:
+            return reason
         if shared.before or shared.after:
             return "runs stop at breakpoints"
         if shared.debug:
@@ -75,6 +80,19 @@ class Engine:
             node.cache_policy is not None for node in self.tables.nodes.values()
         ):
             return "a cache keeps what nodes write"
+        return None
+
+    def _unkept(self, shared: Shared) -> str | None:
+        """Return why the checkpoints of a call's runs cannot be kept in columns."""
+        if not hasattr(shared.saver, "write_columns"):
+            return f"{type(shared.saver).__name__} keeps one checkpoint at a time"
+        if shared.durability == "exit":
+            return "durability is 'exit': of each run one checkpoint is kept, made of all its steps"
+        if shared.ns:
+            return "the graph is inside another one, and keeps checkpoints of its own"
+        for name, app in self.tables.subgraphs.items():
+            if app.checkpointer is not False:
+                return f"the graph in node {name!r} keeps checkpoints of its own"
         return None
 
     def run(
@@ -97,24 +115,13 @@ class Engine:
             Of each run, if they differ.
         observer, progress : callable, optional
         """
+        call = _Call(self, shared, ids, configs, observer)
         with _paused_gc(inputs.m):
-            in_lanes = inputs.m >= self.small and configs is None
-            if in_lanes and self.control is not None and self.refusal_of(shared) is None:
-                lanes = Lanes(
-                    self.tables,
-                    self.control,
-                    shared,
-                    ids,
-                    size=self.lane,
-                    apart=self.apart,
-                    observer=observer,
-                    on_step=progress,
-                )
-                return lanes.run(inputs)
-            singly = Singly(
-                self.tables, shared, ids, configs=configs, observer=observer, progress=progress
-            )
-            return singly.run(inputs.rows())
+            if inputs.m < self.small or self.refusal_of(shared) is not None:
+                return call.singly(inputs, None, progress)
+            if shared.saver is not None:
+                return call.threaded(inputs, progress)
+            return (call.in_lanes if configs is None else call.singly)(inputs, None, progress)
 
     async def arun(
         self,
@@ -131,6 +138,81 @@ class Engine:
             self.tables, shared, ids, configs=configs, observer=observer, progress=progress
         )
         return await singly.arun(inputs.rows(), inputs.m)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of an engine: its runs, or a part of them, on either path."""
+
+    engine: Engine
+    shared: Shared
+    ids: Rows
+    configs: Any
+    observer: Observer | None
+
+    def singly(self, part: Inputs, at: Where, progress: Progress | None) -> Results:
+        """Run the runs at places `at` of the batch one by one."""
+        whole = at is None or self.configs is None
+        runs = Singly(
+            self.engine.tables,
+            self.shared,
+            self.ids if at is None else self.ids[at],
+            configs=self.configs if whole else self.configs.take(at),
+            observer=self.observer,
+            progress=progress,
+        )
+        return runs.run(part.rows())
+
+    def in_lanes(
+        self, part: Inputs, at: Where, progress: Progress | None, numbers: Rows | None = None
+    ) -> Results:
+        """Run the runs at places `at` in lanes; `numbers` are those of their threads."""
+        engine, shared = self.engine, self.shared
+        tables, control, ids = engine.tables, engine.control, self.ids
+        assert control is not None
+        ids = ids if at is None else ids[at]
+        keeper = None
+        if numbers is not None:
+            threads = self.configs if at is None else self.configs.take(at)
+            keeper = Keeper(tables, control, shared, ids, threads, numbers)
+        lanes = Lanes(
+            tables,
+            control,
+            shared,
+            ids,
+            size=engine.lane,
+            apart=engine.apart,
+            observer=self.observer,
+            on_step=progress,
+            keeper=keeper,
+        )
+        return lanes.run(part)
+
+    def threaded(self, inputs: Inputs, progress: Progress | None) -> Results:
+        """Run runs with threads: new ones in lanes, those with a past one by one."""
+        numbers, fresh = self.shared.saver.register_threads(self.configs.all_names())
+        if fresh.all():
+            return self.in_lanes(inputs, None, progress, numbers)
+        if not fresh.any():
+            return self.singly(inputs, None, progress)
+        old, new = np.flatnonzero(~fresh), np.flatnonzero(fresh)
+        first = self.singly(inputs.take(old), old, progress)
+        more = _after(first, progress)
+        second = self.in_lanes(inputs.take(new), new, more, numbers[new])
+        return together([first, second], [old, new])
+
+
+def _after(before: Results, progress: Progress | None) -> Progress | None:
+    """Return a progress callback that adds what was done before."""
+    if progress is None:
+        return None
+    failed = len(before.errors)
+    done = len(before) - failed
+
+    def shown(done_now: int, running: int, failed_now: int, steps: int) -> None:
+        progress(done + done_now, running, failed + failed_now, before.run_steps + steps)
+
+    return shown
 
 
 def _actions(program: Program) -> Iterator[Any]:

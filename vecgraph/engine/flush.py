@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from vecgraph.columns import Column
     from vecgraph.typing import Rows, Where
 
-__all__ = ["ColumnChange", "Flush", "GraphForm"]
+__all__ = ["PUSHED", "ColumnChange", "Flush", "GraphForm"]
+
+PUSHED = ":"
+"""Stands before the name of a node that ran because of a Send; no node's name has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ class GraphForm:
         Channels that wait for several nodes, and those: a flag each in a row of the channel's
         bool tensor.
     deferred : tuple of str
-        Trigger channels, barriers among them, that open only when the run is about to end.
+        Trigger channels that open only when the run is about to end; they hold pairs of a value
+        and whether they are open.
+    topics : tuple of str
+        Channels that nobody can read while they hold an empty list.
     digest : str
         Changes when the graph does.
     """
@@ -41,6 +47,7 @@ class GraphForm:
     signals: Mapping[str, str] = field(default_factory=dict)
     barriers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deferred: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
     digest: str = ""
 
 
@@ -83,12 +90,15 @@ class Flush:
     clock : int64 ndarray of shape (K,)
         Version that this superstep gave to the channels that it changed.
     ran, due : int16 ndarrays of shape (K,)
-        Nodes that ran in the superstep and nodes that run next, as positions in `nodes`.
+        Nodes that ran in the superstep (those that ran because of a Send with `PUSHED` before
+        their names) and nodes that a channel has made due, as positions in `nodes`.
     nodes : sequence of tuple of str
         Sets of nodes, each sorted.
     changes : mapping of str to sequence of ColumnChange
         By channel; positions do not overlap. Pending `Send` packets are the channel
         ``__pregel_tasks``, as lists.
+    config : mapping
+        Of the call; the saver takes of it what belongs to the metadata.
     metadata : mapping
         Of all K checkpoints, beside source and step.
     source : str
@@ -114,6 +124,7 @@ class Flush:
     changes: Mapping[str, Sequence[ColumnChange]]
     parent: npt.NDArray[np.int32] | None = None
     parent_thread: Rows | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = "loop"
     ts: int | None = None

@@ -63,7 +63,7 @@ def _site(tables: Tables, scopes: list[RunScope]) -> Site:
     pushes = None
     if any(scope.push is not None for scope in scopes):
         pushes = np.array([-1 if s.push is None else s.push for s in scopes], np.int64)
-    return Site(tables, LaneScope(scopes[0].shared), rows, steps, pushes)
+    return Site(tables, LaneScope(scopes[0].shared, tables), rows, steps, pushes)
 
 
 class Gatherer:

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecgraph.constants import PULL, PUSH
+from vecgraph.engine.ids import task_id
 from vecgraph.engine.run import Scratch
 from vecgraph.engine.scope import LazyGenerator, TaskScope
 from vecgraph.rng import RowStreams
 
 if TYPE_CHECKING:
+    from vecgraph.engine.keeping import Keeper
     from vecgraph.engine.shared import Shared
+    from vecgraph.engine.tables import Tables
 
 __all__ = ["LaneScope", "Place"]
+
+
+_NO_SCRATCH = (-1, Scratch([]))
 
 
 class Place:
@@ -41,15 +48,18 @@ class LaneScope(TaskScope):
     The current row is ``place.rows[len(done)]``.
     """
 
-    __slots__ = ("_done", "_name", "rows", "tries", "vectorised")
+    __slots__ = ("_done", "_keeper", "_name", "_scratch", "_tables", "rows", "tries", "vectorised")
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, tables: Tables, keeper: Keeper | None = None) -> None:
         super().__init__(shared)
+        self._tables = tables
+        self._keeper = keeper
         self._name = ""
         self.tries = 1
         self.vectorised = False
         self.rows = Place((0,), (0,))
         self._done: Any = ()
+        self._scratch = _NO_SCRATCH
 
     def enter(self, node: str, rows: Place, done: Any = (), *, vectorised: bool = False) -> None:
         """Note the task that runs now.
@@ -68,6 +78,7 @@ class LaneScope(TaskScope):
         self.rows = rows
         self.vectorised = vectorised
         self._done = done
+        self._scratch = _NO_SCRATCH
 
     def leave(self) -> None:
         """Forget the last task."""
@@ -81,9 +92,8 @@ class LaneScope(TaskScope):
     @property
     def row(self) -> int:
         """Number of the run that is being served."""
-        row = self.rows.rows[len(self._done)]
-        rows = self.shared.rows
-        return int(row if rows is None else rows[row])
+        row, rows = self._number, self.shared.rows
+        return row if rows is None else int(rows[row])
 
     @property
     def step(self) -> int:
@@ -102,13 +112,38 @@ class LaneScope(TaskScope):
         return self.tries
 
     @property
+    def _number(self) -> int:
+        """Number of the run that is being served, in this batch."""
+        return int(self.rows.rows[len(self._done)])
+
+    @property
     def task_id(self) -> str:
-        """Id of the task."""
-        return self.derived_id()
+        """Id of the task: LangGraph's for a run with checkpoints, else derived."""
+        if self._keeper is None:
+            return self.derived_id()
+        parts: tuple[str, ...]
+        if self.push is None:
+            parts = (PULL, *sorted(self._tables.nodes[self.node].triggers))
+        else:
+            parts = (PUSH, str(self.push))
+        return task_id(self.checkpoint_id, self.node, str(self.step), self.node, *parts)
+
+    @property
+    def checkpoint_id(self) -> str:
+        """Id of the checkpoint that the task runs on, empty if there is none."""
+        return "" if self._keeper is None else self._keeper.id_of(self._number, self.step - 1)
+
+    @property
+    def thread_id(self) -> str | None:
+        """The run's thread."""
+        return super().thread_id if self._keeper is None else self._keeper.thread_of(self._number)
 
     def scratch(self) -> Scratch:
-        """Return a blank one: a row of a lane has not been asked before."""
-        return Scratch([])
+        """Return what the task of the row that is served counts; it has not been asked before."""
+        at = len(self._done)
+        if self._scratch[0] != at:
+            self._scratch = (at, Scratch([]))
+        return self._scratch[1]
 
     def words(self) -> tuple[Any, Any]:
         """Return the numbers that tell this task's random stream from its run's others.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vecgraph.engine.control import Control
+    from vecgraph.engine.keeping import Keeper
     from vecgraph.engine.shared import Shared
     from vecgraph.program import NodeSpec
     from vecgraph.typing import Rows, Where
@@ -68,6 +69,8 @@ class Lanes:
         Gets each `Superstep`.
     on_step : callable, optional
         Gets the archive after each superstep, for progress.
+    keeper : Keeper, optional
+        Keeps a checkpoint of every run after each superstep.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Lanes:
         apart: bool = True,
         observer: Observer | None = None,
         on_step: Callable[[int, int, int, int], None] | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.tables = tables
         self.control = control
@@ -91,7 +95,8 @@ class Lanes:
         self._solos: dict[str, Solo | None] = {}
         self.observer = observer
         self.on_step = on_step
-        self.scope = LaneScope(shared)
+        self.keeper = keeper
+        self.scope = LaneScope(shared, tables, keeper)
         self.tick = 0
         self.supersteps = 0
         self.run_steps = 0
@@ -154,6 +159,8 @@ class Lanes:
         if not tables.steady_outputs:
             lane.shown = {name: Column.absent(n) for name in names_of(tables.program.outputs)}
         lane.due = [Due(tables.nodes[START], None)]
+        if self.keeper is not None:
+            self.keeper.admit(rows, part)
         self._step(lane, part)
         lane.oldest = self.tick - 1  # the lane's next superstep is step 1 of these runs
         lane.birth = same(lane.oldest, len(lane.state))
@@ -166,6 +173,8 @@ class Lanes:
         started = inputs is not None
         clock = Clock(self.tick, lane.birth, self.shared.limit)
         record = None if self.observer is None or started else _record(lane, clock, self.ids)
+        if self.keeper is not None:
+            self.keeper.begin(lane)
         if self._is_apart(lane):
             applied = self._apart(lane, clock)
         else:
@@ -173,6 +182,8 @@ class Lanes:
                 execute(tables, state, due, clock, self.scope, self.ids, inputs) for due in lane.due
             ]
             applied = apply(tables, self.control, state, lane.live, done)
+        if self.keeper is not None:
+            self.keeper.keep(lane, applied, clock.steps(None))
         self._finish(lane, applied, clock, started=started)
         if self.observer is not None and record is not None:
             self.observer(Superstep(*record, perf_counter() - begin))
@@ -201,7 +212,8 @@ class Lanes:
         superstep that is different (runs end or part, a call fails, the limit is near) is
         finished like any other. Nobody may be watching.
         """
-        if not self.apart or self.observer is not None or self.on_step is not None:
+        watched = self.observer is not None or self.on_step is not None
+        if not self.apart or watched or self.keeper is not None:
             return
         n, limit = len(lane.state), self.shared.limit
         while len(lane.due) == 1 and lane.due[0].where is None:

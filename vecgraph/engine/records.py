@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from vecgraph.columns import concat
 from vecgraph.constants import INTERRUPT, MISSING
 from vecgraph.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from vecgraph.columns import Column
@@ -26,6 +30,7 @@ __all__ = [
     "Superstep",
     "TaskRecord",
     "status_of",
+    "together",
 ]
 
 STATUSES = ("done", "error", "recursion", "interrupted", "timeout", "cancelled")
@@ -180,3 +185,23 @@ class Results:
             {k: v for k, v in zip(names, row, strict=True) if v is not MISSING} if shown else None
             for shown, row in zip(self.emitted.tolist(), zip(*lists, strict=True), strict=True)
         ]
+
+
+def together(parts: Sequence[Results], places: Sequence[Rows]) -> Results:
+    """Return the results of parts of a batch in its order; each run of a part has a place in it."""
+    order = np.argsort(np.concatenate(places))
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("emitted", "status", "steps", "ids")
+    }
+    whole = Results(
+        {n: concat([part.columns[n] for part in parts]).take(order) for n in parts[0].columns},
+        errors=sorted((e for part in parts for e in part.errors), key=lambda error: error.row),
+        bare=parts[0].bare,
+        **arrays,
+    )
+    for part in parts:
+        whole.interrupts.update(part.interrupts)
+        whole.supersteps += part.supersteps
+        whole.run_steps += part.run_steps
+    return whole

@@ -149,9 +149,7 @@ def apply(
         folds, broken = _fold(tables, state, ordered, gone)
     if control.consumed:
         control.consume(state, [executed.due for executed in done])
-    for name, folded in folds.items():
-        cells = tables.channels[name].fit(folded.cells)
-        state.change(name, folded.where, cells, folded.changed)
+    _put(tables, state, folds)
     updated = {name: folded.changed for name, folded in folds.items()}
     written = union([where for name, where in updated.items() if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
@@ -159,6 +157,12 @@ def apply(
         _tick(tables, control, state, active, updated)
     due = _plan(tables, control, state, active, ordered, gone)
     return Applied(due, failures, written, asked=asked)
+
+
+def _put(tables: Tables, state: State, folds: dict[str, Folded]) -> None:
+    for name, folded in folds.items():
+        cells = tables.channels[name].fit(folded.cells)
+        state.change(name, folded.where, cells, folded.changed)
 
 
 def _collected(

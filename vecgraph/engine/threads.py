@@ -56,6 +56,17 @@ class Threads:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def take(self, where: Rows) -> Threads:
+        """Return the threads of some of the runs."""
+        names = None if self.names is None else [self.names[i] for i in where.tolist()]
+        return Threads(self.config, names, self.prefix, self.numbers[where])
+
+    def all_names(self) -> list[str]:
+        """Return the thread of each run."""
+        if self.names is not None:
+            return self.names
+        return [f"{self.prefix}/{number}" for number in self.numbers.tolist()]
+
     def name(self, at: int) -> str:
         """Return the thread of the run at a position."""
         return f"{self.prefix}/{self.numbers[at]}" if self.names is None else self.names[at]

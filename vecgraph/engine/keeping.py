@@ -1,0 +1,364 @@
+"""What lanes keep of their runs: after each superstep a checkpoint of every run, as one flush.
+
+The checkpoints are those that single runs make, row by row: places in the thread, versions, and
+nodes that ran follow from a few small columns, values are the channels' columns themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecgraph.channels.log import Log
+from vecgraph.columns import Column, objects
+from vecgraph.constants import INPUT, MISSING, START, TASKS
+from vecgraph.engine.flush import PUSHED, ColumnChange, Flush
+from vecgraph.engine.forms import graph_form
+from vecgraph.engine.ids import checkpoint_id
+from vecgraph.positions import compose, positions, union
+from vecgraph.state import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from vecgraph.engine.control import Control
+    from vecgraph.engine.lane import Lane
+    from vecgraph.engine.shared import Shared
+    from vecgraph.engine.superstep import Applied
+    from vecgraph.engine.tables import Tables
+    from vecgraph.engine.tasks import Due
+    from vecgraph.engine.threads import Threads
+    from vecgraph.state import Inputs, State
+    from vecgraph.typing import Rows, Where
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Keeps the checkpoints of a batch's runs.
+
+    Parameters
+    ----------
+    tables, control : Tables, Control
+    shared : Shared
+    ids : int64 ndarray of shape (N,)
+        Number of each run, as nodes see it.
+    threads : Threads
+        Config of each run.
+    numbers : int64 ndarray of shape (N,)
+        Thread of each run, as the saver numbers them.
+
+    Attributes
+    ----------
+    seq, clock : int64 ndarrays of shape (N,)
+        What is added to a run's step to get the place of a checkpoint in its thread, and the
+        version that it gives to what it changes.
+    stamp : int64 ndarray of shape (N,)
+        Time of each run's last checkpoint, microseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        control: Control,
+        shared: Shared,
+        ids: Rows,
+        threads: Threads,
+        numbers: Rows,
+    ) -> None:
+        n = len(numbers)
+        self.tables = tables
+        self.control = control
+        self.saver = shared.saver
+        self.threads = threads
+        self.numbers = numbers
+        self.config = shared.config
+        self._ids = ids
+        self._place: dict[int, int] | None = None
+        self.seq = np.full(n, 1, np.int64)
+        self.clock = np.full(n, 2, np.int64)
+        self.stamp = np.zeros(n, np.int64)
+        self.form = graph_form(tables, control)
+        self._growing = tuple(
+            name
+            for name, channel in tables.channels.items()
+            if channel.grows and name not in control.names
+        )
+        self._before: dict[str, Column] = {}
+        self._due: list[Due] = []
+        self._taking: Where = None
+
+    def place_of(self, run: int) -> int:
+        """Return the place in the batch of the run with a number."""
+        ids = self._ids
+        if run < len(ids) and ids[run] == run:
+            return run
+        if self._place is None:
+            self._place = {number: at for at, number in enumerate(ids.tolist())}
+        return self._place[run]
+
+    def id_of(self, run: int, step: int) -> str:
+        """Return the id of a run's last checkpoint, which is that of `step`."""
+        at = self.place_of(run)
+        seq = step + int(self.seq[at])
+        return checkpoint_id(int(self.stamp[at]), step, int(self.numbers[at]), seq)
+
+    def thread_of(self, run: int) -> str:
+        """Return the id of a run's thread."""
+        name: str = self.threads.name(self.place_of(run))
+        return name
+
+    def admit(self, rows: Rows, inputs: Inputs) -> None:
+        """Keep the inputs of runs that begin.
+
+        Parameters
+        ----------
+        rows : int64 ndarray of shape (K,)
+            Numbers of the runs, as places in the batch.
+        """
+        given = inputs.rows()
+        if any(value is None for value in given):  # such a run does not begin
+            known = [i for i, value in enumerate(given) if value is not None]
+            rows, given = rows[known], [given[i] for i in known]
+        k = len(rows)
+        if not k:
+            return
+        nobody = np.zeros(k, np.int16)
+        step = np.full(k, -1, np.int64)
+        self._flush(
+            rows,
+            step,
+            nodes=[(INPUT,), (START,)],
+            ran=nobody,
+            due=nobody + np.int16(1),
+            changes={START: [ColumnChange(None, Column(objects(given)))]},
+            source="input",
+        )
+
+    def begin(self, lane: Lane) -> None:
+        """Get ready for a superstep."""
+        state = lane.state
+        state.journal = Journal()
+        self._due, self._taking = lane.due, lane.live
+        self._before = {name: state.gather(name, None) for name in self._growing}
+
+    def keep(self, lane: Lane, applied: Applied, step: Rows) -> None:
+        """Keep the checkpoints of the runs that a superstep did not end with a failure.
+
+        Parameters
+        ----------
+        step : int64 ndarray of shape (L,)
+            Step of each row of the lane.
+        """
+        state = lane.state
+        at = self._kept(applied, len(state))
+        if at is None or len(at):
+            changes = dict(self._changes(state, applied.due, at))
+            ran, due, nodes = _coded(self._due, applied.due, at, len(state))
+            rows, steps = (state.rows, step) if at is None else (state.rows[at], step[at])
+            whole = self._snapshot(state, rows, steps, at)
+            self._flush(rows, steps, nodes=nodes, ran=ran, due=due, changes=changes, whole=whole)
+        state.journal, self._before, self._due, self._taking = None, {}, [], None
+
+    def _kept(self, applied: Applied, n: int) -> Where:
+        """Return the positions of the runs that took part and went through."""
+        if not applied.failures and not applied.asked:
+            return self._taking
+        gone = [*applied.failures, *applied.asked]
+        return np.setdiff1d(positions(self._taking, n), np.array(gone, np.intp))
+
+    def _flush(
+        self, rows: Rows, step: Rows, *, changes: dict[str, Any], whole: Any = None, **parts: Any
+    ) -> None:
+        ts = self.saver.now()
+        flush = Flush(
+            threads=self.numbers[rows],
+            seq=(step + self.seq[rows]).astype(np.int32),
+            step=step,
+            clock=step + self.clock[rows],
+            changes={name: found for name, found in changes.items() if found},
+            config=self.config,
+            metadata={"parents": {}},
+            ts=ts,
+            whole=None if whole is None else whole.__getitem__,
+            channels=() if whole is None else tuple(whole),
+            graph=self.form,
+            **parts,
+        )
+        self.stamp[rows] = ts
+        self.saver.write_columns(flush)
+
+    def _changes(
+        self, state: State, due: Sequence[Due], at: Where
+    ) -> Iterator[tuple[str, list[ColumnChange]]]:
+        assert state.journal is not None
+        n = len(state)
+        place = _Places(at, n)
+        for name, parts in state.journal.changed.items():
+            where, slots = place.of(union(parts, n))
+            if where is not None and not len(where):
+                continue
+            if name in self.control.names:
+                yield name, [ColumnChange(slots, self._control(state, name, where))]
+            elif name in self._before:
+                yield name, list(self._grown(state, name, where, slots))
+            else:
+                column = state.gather(name, where)
+                kept = self.tables.channels[name].checkpoint_columns(column)
+                yield name, [ColumnChange(slots, kept)]
+        yield TASKS, list(self._packets(due, place, n))
+
+    def _control(self, state: State, name: str, where: Where) -> Column:
+        """Return the cells of a barrier or a deferred trigger channel."""
+        column, journal = state.gather(name, where), state.journal
+        barrier = self.control.barriers.get(name)
+        if barrier is not None and not barrier.deferred:
+            return column
+        assert journal is not None
+        n = len(state)
+        opened = np.zeros(n, np.bool_)
+        for part in journal.finished.get(name, ()):
+            opened[slice(None) if part is None else part] = True
+        flags = column.as_numpy().tolist()
+        found = opened[positions(where, n)].tolist()
+        if barrier is None:
+            return Column.of_cells(
+                [(None, f) if flag else MISSING for flag, f in zip(flags, found, strict=True)]
+            )
+        return Column(
+            objects(
+                [
+                    ({s for s, flag in zip(barrier.sources, row, strict=True) if flag}, f)
+                    for row, f in zip(flags, found, strict=True)
+                ]
+            )
+        )
+
+    def _grown(self, state: State, name: str, where: Where, slots: Where) -> Iterator[ColumnChange]:
+        """Return what was appended to lists, and the lists that changed otherwise."""
+        channel = self.tables.channels[name]
+        before = self._before[name].take(where).tolist()
+        after = state.gather(name, where).tolist()
+        slots = np.arange(len(after)) if slots is None else slots
+        lists = [
+            new.appended_since(old) if isinstance(new, Log) and isinstance(old, Log) else None
+            for old, new in zip(before, after, strict=True)
+        ]
+        grown = [i for i, items in enumerate(lists) if items is not None]
+        if grown:
+            base = np.fromiter((len(before[i]) for i in grown), np.int64, len(grown))
+            items = Column(objects([lists[i] for i in grown]))
+            yield ColumnChange(slots[grown], items, base)
+        others = [i for i, items in enumerate(lists) if items is None]
+        if others:
+            cells = [channel.checkpoint(after[i]) for i in others]
+            yield ColumnChange(slots[others], Column.of_cells(cells))
+
+    def _packets(self, due: Sequence[Due], place: _Places, n: int) -> Iterator[ColumnChange]:
+        """Return the Sends that runs have pending, and that others have no more."""
+        sent: dict[int, list[tuple[int, Any]]] = {}
+        for task in due:
+            if task.queue is not None:
+                packets, index = task.queue.packets, task.queue.index.tolist()
+                at = packets.where.tolist()
+                for position, i, send in zip(at, index, packets.sends(), strict=True):
+                    sent.setdefault(position, []).append((i, send))
+        had = [task.where for task in self._due if task.queue is not None]
+        where, slots = place.of(union([*had, np.array(sorted(sent), np.intp)], n))
+        if where is None or len(where):
+            at = positions(where, n).tolist()
+            lists = [[send for _, send in sorted(sent.get(p, ()), key=_first)] for p in at]
+            yield ColumnChange(slots, Column(objects(lists)))
+
+    def _snapshot(
+        self, state: State, rows: Rows, step: Rows, at: Where
+    ) -> dict[str, Column] | None:
+        """Return all channels but lists, if the saver wants them now."""
+        every = self.saver.snapshot_every
+        if not every or not ((step + self.seq[rows]) % every == 0).any():
+            return None
+        names = [n for n in state.columns if n not in self._growing and n not in self.control.names]
+        return {
+            name: self.tables.channels[name].checkpoint_columns(state.gather(name, at))
+            for name in names
+        }
+
+
+class _Places:
+    """Maps positions of a lane to places in a flush.
+
+    Parameters
+    ----------
+    at : Where
+        Positions of the rows that the flush is of.
+    n : int
+        Rows of the lane.
+    """
+
+    def __init__(self, at: Where, n: int) -> None:
+        self._at = at
+        self._n = n
+        self._slots: Any = None
+
+    def of(self, where: Where) -> tuple[Where, Where]:
+        """Return the positions of `where` that are in the flush, and their places there."""
+        at, n = self._at, self._n
+        if at is None or where is at:
+            return where, where if at is None else None
+        if self._slots is None:
+            self._slots = np.full(n, -1, np.intp)
+            self._slots[at] = np.arange(len(at))
+        slots = self._slots if where is None else self._slots[where]
+        inside = slots >= 0
+        if not inside.all():
+            where, slots = compose(where, np.flatnonzero(inside)), slots[inside]
+        return (at, None) if len(slots) == len(at) else (where, slots)
+
+
+def _first(pair: tuple[int, Any]) -> int:
+    return pair[0]
+
+
+def _coded(
+    before: Sequence[Due], after: Sequence[Due], at: Where, n: int
+) -> tuple[Any, Any, list[tuple[str, ...]]]:
+    """Return the nodes that ran and those that are due in each row: codes, and what they mean."""
+    sets = _Sets()
+    ran = sets.codes(before, n)
+    due = sets.codes([task for task in after if task.queue is None], n)
+    kind = np.int16 if len(sets.names) <= np.iinfo(np.int16).max else np.int32
+    if at is not None:
+        ran, due = ran[at], due[at]
+    return ran.astype(kind), due.astype(kind), sets.names
+
+
+class _Sets:
+    """Numbers sets of nodes."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, ...]] = [()]
+        self._code: dict[tuple[str, ...], int] = {(): 0}
+
+    def codes(self, tasks: Iterable[Due], n: int) -> Any:
+        """Return the number of the set of nodes that each of `n` rows is at."""
+        codes: Any = np.zeros(n, np.intp)
+        for task in tasks:
+            name = task.spec.name if task.queue is None else f"{PUSHED}{task.spec.name}"
+            held = codes if task.where is None else codes[task.where]
+            found = np.flatnonzero(np.bincount(held, minlength=len(self.names)))
+            news = np.zeros(len(self.names), np.intp)
+            for code in found.tolist():
+                news[code] = self._with(code, name)
+            if task.where is None:
+                codes = news[held]
+            else:
+                codes[task.where] = news[held]
+        return codes
+
+    def _with(self, code: int, name: str) -> int:
+        names = tuple(sorted({*self.names[code], name}))
+        if names not in self._code:
+            self._code[names] = len(self.names)
+            self.names.append(names)
+        return self._code[names]
