@@ -111,6 +111,14 @@ class BinaryOperatorAggregate(Channel):
             return Log(value.copy())
         return super().restore(value)
 
+    def checkpoint_columns(self, column: Column) -> Column:
+        """Return the values; of logs their lists."""
+        return column if self.plain else super().checkpoint_columns(column)
+
+    def restore_columns(self, column: Column) -> Column:
+        """Return the cells of values."""
+        return column if self.plain and column.is_full else super().restore_columns(column)
+
     def read_columns(self, column: Column) -> Column:
         """Return the values; of logs lists of their own."""
         if self.plain:

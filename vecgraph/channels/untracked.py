@@ -41,6 +41,10 @@ class UntrackedValue(Replace):
         """Return `MISSING`: nothing is kept."""
         return MISSING
 
+    def checkpoint_columns(self, column: Column) -> Column:
+        """Return a column of which no row is present."""
+        return Column.absent(len(column))
+
     def restore(self, value: Any) -> Cell:
         """Return the cell of a run that has not written, whatever was kept."""
         return MISSING

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from vecgraph.channels.log import Log
 from vecgraph.columns import Column, objects
@@ -117,10 +118,7 @@ class Keeper:
         rows : int64 ndarray of shape (K,)
             Numbers of the runs, as places in the batch.
         """
-        given = inputs.rows()
-        if any(value is None for value in given):  # such a run does not begin
-            known = [i for i, value in enumerate(given) if value is not None]
-            rows, given = rows[known], [given[i] for i in known]
+        rows, column = _begun(rows, inputs)
         k = len(rows)
         if not k:
             return
@@ -132,7 +130,7 @@ class Keeper:
             nodes=[(INPUT,), (START,)],
             ran=nobody,
             due=nobody + np.int16(1),
-            changes={START: [ColumnChange(None, Column(objects(given)))]},
+            changes={START: [ColumnChange(None, column)]},
             source="input",
         )
 
@@ -283,6 +281,30 @@ class Keeper:
             name: self.tables.channels[name].checkpoint_columns(state.gather(name, at))
             for name in names
         }
+
+
+def _begun(rows: Rows, inputs: Inputs) -> tuple[Rows, Column]:
+    """Return the runs that begin, and their inputs; a run without an input does not."""
+    if not inputs.is_objects:
+        columns = {name: inputs.column(name) for name in inputs.names}
+        known = {name: column for name, column in columns.items() if column is not None}
+        if known and all(_is_typed(column) for column in known.values()):
+            arrays = [pa.array(column.values) for column in known.values()]
+            return rows, Column(pa.StructArray.from_arrays(arrays, list(known)))
+    given = inputs.rows()
+    begun = [i for i, value in enumerate(given) if value is not None]
+    if len(begun) < len(given):
+        rows, given = rows[begun], [given[i] for i in begun]
+    return rows, Column(objects(given))
+
+
+def _is_typed(column: Column) -> bool:
+    """Return whether Arrow has the column's values as they are."""
+    if column.present is not None:
+        return False
+    if column.kind == "object":
+        return all(type(value) is str for value in column.values.tolist())
+    return column.kind in {"bool", "int", "float"}
 
 
 class _Places:
