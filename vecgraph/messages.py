@@ -41,8 +41,7 @@ Coerce: TypeAlias = Callable[[list[Any]], list[AnyMessage]]
 REMOVE_ALL_MESSAGES = "__remove_all__"
 """Id of a `RemoveMessage` that removes every message before it."""
 
-_ROLES = {"human": "user", "ai": "assistant"}
-_TYPES = {"user": "human", "assistant": "ai", "developer": "system"}
+_ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
 _KNOWN = frozenset(
     ["ai", "assistant", "developer", "function", "human", "remove", "system", "tool", "user"]
 )
