@@ -61,7 +61,7 @@ ARGS = {
     "several": st.fixed_dictionaries({"times": st.integers(0, 2)}),
     "count": st.fixed_dictionaries({"x": st.integers(0, 3)}, optional={"seen": st.just(["fake"])}),
     "whole": st.fixed_dictionaries({}, optional={"state": st.just({})}),
-    "optional": st.just({}),
+    "optional": st.fixed_dictionaries({}, optional={"missing": st.just("forged")}),
     "stored": st.just({}),
     "nothing": st.just({}),
 }  # fmt: skip
@@ -268,6 +268,26 @@ def _direct(lib, function):
     limit=st.sampled_from([3, 4, 5, 8, 25]),
     mode=st.sampled_from(["sync", "async"]),
 )
+@example(
+    turns=[
+        (
+            "",
+            [
+                {"name": "add", "args": {"a": 1}, "id": "1"},
+                {"name": "echo", "args": {"text": "direct"}, "id": "2"},
+            ],
+        ),
+        ("done", []),
+    ],
+    version="v2",
+    prompt=None,
+    hooks="none",
+    structured=False,
+    direct=True,
+    name=None,
+    limit=25,
+    mode="sync",
+)
 def test_an_agent_says_and_does_what_langgraphs_does(limit, mode, **options) -> None:
     results = []
     for lib, form in SIDES:
@@ -277,6 +297,29 @@ def test_an_agent_says_and_does_what_langgraphs_does(limit, mode, **options) -> 
     expected, objects, dicts = results
     assert objects == expected
     assert dicts == expected
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("turn", ["echo", "add", "none"])
+def test_steps_that_the_caller_counts_are_minded_alike(left, direct, turn) -> None:
+    args = {"echo": {"text": "x"}, "add": {"a": 1}}
+    made = [{"name": turn, "args": args[turn], "id": "1"}] if turn in args else []
+    found = []
+    for lib, form in SIDES:
+        turns = [("", made), ("done", [])]
+        model = ScriptedModel(turns=turns)
+        if not form.objects:
+            model = FakeChatModel([_turn(form, i, *t) for i, t in enumerate(turns)])
+        listed = [each for each in tools(lib, form) if each.__name__ in {"echo", "add"}]
+        if direct:
+            listed = [_direct(lib, each) for each in listed]
+        make = their_agent if lib is THEIRS else create_react_agent
+        state = state_of(messages=Annotated[list, lib.add_messages], remaining_steps=int)
+        agent = make(model, listed, state_schema=state)
+        given = {"messages": [form.user("hi")], "remaining_steps": left}
+        found.append(states(outcome(lambda: agent.invoke(given))))  # noqa: B023
+    assert found[0] == found[1] == found[2]
 
 
 def _run(agent, given, limit, mode):

@@ -426,6 +426,18 @@ def test_langchains_tools_run_in_our_node(objects, mode) -> None:
     assert (messages[1].artifact, messages[2].status) == ([3], "error")
 
 
+def test_a_model_cannot_forge_what_the_graph_fills() -> None:
+    def peek(secret: Any = "default") -> str:
+        """Peek."""
+        return secret
+
+    peek.__annotations__["secret"] = Annotated[str, InjectedState("secret")]
+    asked = said(call("peek", secret="forged"))
+    for given in (peek, their_tool(peek)):
+        (answer,) = ToolNode([given]).invoke({"messages": [asked]})["messages"]
+        assert answer["content"] == "default"
+
+
 def test_a_langchain_tool_that_would_show_our_marks_is_refused() -> None:
     class InjectedState:  # as if a model had seen the tool before our marks became LangChain's
         field = None
