@@ -36,11 +36,13 @@ class Drawn(Compiled):
         traffic : Traffic, optional
             What a batch's observer has counted: runs on the edges, time and runs on the nodes.
         """
-        from vecgraph.drawing.build import graph_of
+        from vecgraph.drawing.build import graph_of, waits_of
         from vecgraph.drawing.traffic import annotated
 
         graph = graph_of(self, xray)
-        return graph if result is None and traffic is None else annotated(graph, traffic, result)
+        if result is None and traffic is None:
+            return graph
+        return annotated(graph, traffic, result, waits_of(self))
 
     async def aget_graph(self, config: Any = None, *, xray: int | bool = False) -> Graph:
         """Return the app's graph; see `get_graph`."""

@@ -81,7 +81,7 @@ class ManyRuns(OneRun):
             begin = perf_counter()
             part, numbers, shared = self._table(inputs, config, context, seed, ids)
             results = self._results(part, numbers, shared, progress, observer)
-            return self._result(results, begin)
+            return self._result(results, begin, observer)
         if kwargs or isinstance(config, list):
             return self._batch_by_config(inputs, config, return_exceptions, context, seed, kwargs)
         part = Inputs(len(inputs), objects=list(inputs))
@@ -132,7 +132,7 @@ class ManyRuns(OneRun):
                 self._results, part, numbers, shared, progress, observer
             )
         if table:
-            return self._result(results, begin)
+            return self._result(results, begin, observer)
         return _outputs(results, return_exceptions=return_exceptions)
 
     def batch_as_completed(
@@ -263,7 +263,7 @@ class ManyRuns(OneRun):
         required: frozenset[str] = getattr(builder.input_schema, "__required_keys__", frozenset())
         return names, tuple(name for name in names if name in required)
 
-    def _result(self, results: Results, begin: float) -> BatchResult:
+    def _result(self, results: Results, begin: float, observer: Any = None) -> BatchResult:
         path = "event loop" if self.is_async else "lanes" if results.supersteps else "one by one"
         stats = {
             "runs": len(results),
@@ -272,7 +272,7 @@ class ManyRuns(OneRun):
             "seconds": perf_counter() - begin,
             "path": path,
         }
-        return BatchResult(results, stats)
+        return BatchResult(results, stats, self, observer)
 
 
 def _on_new_loop(runs: Coroutine[Any, Any, Results]) -> Results:

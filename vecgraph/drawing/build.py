@@ -10,7 +10,7 @@ from vecgraph.constants import END, START
 from vecgraph.drawing.graph import Graph
 from vecgraph.drawing.simulate import Found, ways_of
 
-__all__ = ["graph_of", "subgraphs_of"]
+__all__ = ["graph_of", "subgraphs_of", "waits_of"]
 
 
 def graph_of(app: Any, xray: int | bool = False) -> Graph:
@@ -50,6 +50,14 @@ def subgraphs_of(app: Any) -> Iterator[tuple[str, Any]]:
         child = fn if _is_app(fn) else _called(fn)
         if child is not None:
             yield name, child
+
+
+def waits_of(app: Any) -> set[tuple[str, str]]:
+    """Return the pairs of nodes of which the second waits for more than the first."""
+    nodes = app.program.nodes.values()
+    barriers = {(a.name, b.name) for a in nodes for b in nodes if {*a.joins} & {*b.triggers}}
+    late = {node.name for node in nodes if node.defer}
+    return barriers | {(node.name, name) for node in nodes for name in late}
 
 
 def _is_app(value: Any) -> bool:

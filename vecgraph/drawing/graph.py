@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["CurveStyle", "Edge", "Graph", "LabelsDict", "Node", "NodeStyles"]
 

@@ -160,17 +160,21 @@ class _Search:
             for channel, conditional, label in signals:
                 triggered.setdefault(channel, set()).add(_Signal(source, conditional, label))
         for name in tasks:
-            explained = False
-            for channel in self._program.nodes[name].triggers:
-                for source, conditional, label in sorted(triggered.get(channel, ()), key=_order):
-                    self.ways.add(Way(source, name, conditional, label))
-                    signal = _Signal(channel, conditional, label)
-                    if signal in self._step.get(source, ()):
-                        explained = True
-                    else:
-                        self._sources[source].discard(signal)
-            if not explained:
+            led = [self._lead(name, c, triggered) for c in self._program.nodes[name].triggers]
+            if not any(led):
                 self.ways |= {Way(source, name, True, None) for source in self._step}
+
+    def _lead(self, name: str, channel: str, triggered: Mapping[str, set[_Signal]]) -> bool:
+        """Note what led to a node by a channel; return whether any of it is of this superstep."""
+        recent = False
+        for source, conditional, label in triggered.get(channel, ()):
+            self.ways.add(Way(source, name, conditional, label))
+            signal = _Signal(channel, conditional, label)
+            if signal in self._step.get(source, ()):
+                recent = True
+            else:
+                self._sources[source].discard(signal)
+        return recent
 
 
 def _plain_writes(spec: NodeSpec, *, rooted: bool) -> list[tuple[str, Any]]:
@@ -217,19 +221,22 @@ class _Run:
         for channel in {c for name in tasks for c in self._program.nodes[name].triggers}:
             self._move(channel, channels[channel].consume(self._cells[channel]), None)
         grouped: dict[str, list[Any]] = {}
-        for name in sorted(tasks):
-            for channel, value in writes[name]:
-                if channel in channels:
-                    grouped.setdefault(channel, []).append(value)
+        for channel, value in (pair for name in sorted(tasks) for pair in writes[name]):
+            if channel in channels:
+                grouped.setdefault(channel, []).append(value)
         updated = self._write(grouped)
-        for name, channel_ in channels.items():
-            if name not in updated and channel_.available(self._cells[name]):
-                self._move(name, channel_.tick(self._cells[name]), updated)
-        if updated.isdisjoint(self._program.triggered):
-            for name, channel_ in channels.items():
-                self._move(name, channel_.finish(self._cells[name]), updated)
+        self._pass(updated)
         self._clock += 1
         return self._due(updated)
+
+    def _pass(self, updated: set[str]) -> None:
+        """Let the channels that were not written see the superstep, and its end."""
+        for name, channel in self._program.channels.items():
+            if name not in updated and channel.available(self._cells[name]):
+                self._move(name, channel.tick(self._cells[name]), updated)
+        if updated.isdisjoint(self._program.triggered):
+            for name, channel in self._program.channels.items():
+                self._move(name, channel.finish(self._cells[name]), updated)
 
     def _write(self, grouped: Mapping[str, list[Any]]) -> set[str]:
         updated: set[str] = set()

@@ -12,7 +12,7 @@ from vecgraph.constants import END, START
 from vecgraph.drawing.graph import Edge, Graph, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container
 
     from vecgraph.engine.records import Superstep, TaskRecord
     from vecgraph.typing import Rows
@@ -39,16 +39,15 @@ class Traffic:
 
     Notes
     -----
-    A run goes from `a` to `b` when it runs `b` in the superstep after `a`. Where no node with an
-    edge to `b` ran just before (a barrier, a deferred node), it comes from all those that ran
-    since `b` did last. The records hold what is needed: per superstep, each task's rows and
+    A run goes from `a` to `b` when it runs `b` in the superstep after `a`. Where `b` waits (for a
+    barrier, as a deferred node), it comes from all those that ran since it did last. The records hold what is needed: per superstep, each task's rows and
     their steps. Cost: one array of an int32 a run for each node, a few passes over the rows of
     a task for each edge that leads to it.
     """
 
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
         self._last: dict[str, npt.NDArray[np.int32]] = {}
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._late: Counter[tuple[str, str]] = Counter()
@@ -64,7 +63,8 @@ class Traffic:
         for task, places, steps in tasks:
             self._seen(task.node)[places] = steps
             share = len(task.rows) / total * superstep.seconds
-            self.seconds[task.node] += getattr(task, "seconds", share)
+            took = getattr(task, "seconds", share)
+            self.seconds[task.node] = self.seconds.get(task.node, 0.0) + took
 
     def _once(self, task: TaskRecord) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64]]:
         """Return each run of a task once, as places in our arrays, with its step."""
@@ -101,23 +101,20 @@ class Traffic:
         last = self._seen(node)[: len(latest)]
         return int(np.count_nonzero((last == latest) & (last != _NEVER)))
 
-    def taken(self, source: str, target: str, before: Iterable[str] = ()) -> int:
+    def taken(self, source: str, target: str, *, waits: bool = False) -> int:
         """Return how many times a run went from one node to another.
 
         Parameters
         ----------
         source, target : str
             Names of nodes, START or END.
-        before : iterable of str
-            All nodes with an edge to the target: if none of them ever ran just before it, it
-            waits for them, and those that ran since its last time count.
+        waits : bool
+            The target waits for the source: what ran since the target's last time counts too.
         """
         if target == END:
             return self.ended(source)
-        direct = self._pairs[source, target]
-        if direct or any(self._pairs[other, target] for other in before):
-            return direct
-        return self._late[source, target]
+        late = self._late[source, target] if waits else 0
+        return self._pairs[source, target] + late
 
 
 class _Places:
@@ -145,20 +142,34 @@ class _Places:
         return self._place[at]
 
 
-def annotated(graph: Graph, traffic: Traffic | None, result: Any) -> Graph:
+def annotated(
+    graph: Graph,
+    traffic: Traffic | None,
+    result: Any,
+    waits: Container[tuple[str, str]] = frozenset(),
+) -> Graph:
     """Return a graph with what a batch has shown written on it.
 
     Nodes get ``runs``, ``seconds`` and ``errors`` in their metadata, edges the number of runs
-    that took them, beside their label. An edge that none took says 0.
+    that took them, beside their label. An edge that none took says 0. What is inside of a
+    subgraph was not observed and stays as it is.
+
+    Parameters
+    ----------
+    graph : Graph
+    traffic : Traffic or None
+    result : BatchResult or None
+    waits : container of (str, str)
+        Edges whose target waits for others (barriers, deferred nodes).
     """
     failed = Counter(error.node for error in getattr(result, "errors", ()) if error.node)
     nodes = {key: _noted(node, traffic, failed) for key, node in graph.nodes.items()}
     if traffic is None:
         return Graph(nodes, list(graph.edges))
-    sources: dict[str, list[str]] = {}
-    for edge in graph.edges:
-        sources.setdefault(edge.target, []).append(edge.source)
-    edges = [_counted(edge, traffic, sources[edge.target]) for edge in graph.edges]
+    edges = [
+        edge if ":" in edge.source + edge.target else _counted(edge, traffic, waits)
+        for edge in graph.edges
+    ]
     return Graph(nodes, edges)
 
 
@@ -172,7 +183,8 @@ def _noted(node: Node, traffic: Traffic | None, failed: Counter[str]) -> Node:
     return node._replace(metadata={**(node.metadata or {}), **notes}) if notes else node
 
 
-def _counted(edge: Edge, traffic: Traffic, before: list[str]) -> Edge:
-    count = traffic.taken(edge.source, edge.target, before)
+def _counted(edge: Edge, traffic: Traffic, waits: Container[tuple[str, str]]) -> Edge:
+    waiting = (edge.source, edge.target) in waits
+    count = traffic.taken(edge.source, edge.target, waits=waiting)
     label = str(count) if edge.data is None else f"{edge.data} ({count})"
     return edge._replace(data=label)
