@@ -215,7 +215,28 @@ def starless(lib):
     return builder.compile()
 
 
-@pytest.mark.parametrize("make", [calling, looping, commanding, bare, starless])
+def line(lib, inner=None):
+    builder = lib.StateGraph(state_of(x=int))
+    builder.add_node("one", lambda state: {})
+    builder.add_node("two", inner or (lambda state: {}))
+    builder.add_edge(START, "one").add_edge("one", "two")
+    return builder.compile()
+
+
+def lines(lib):
+    return line(lib, line(lib))
+
+
+def twins(lib):
+    """Subgraphs of one name at two places, which Mermaid cannot tell apart."""
+    builder = lib.StateGraph(state_of(x=int))
+    for name in ("left", "right"):
+        builder.add_node(name, lines(lib))
+        builder.add_edge(START, name)
+    return builder.compile()
+
+
+@pytest.mark.parametrize("make", [calling, looping, commanding, bare, starless, lines, twins])
 @pytest.mark.parametrize("xray", [False, True])
 def test_particular_graphs(make, xray) -> None:
     check(make(OURS), make(THEIRS), xray=xray)

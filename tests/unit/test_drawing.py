@@ -199,6 +199,43 @@ def test_traffic_counts_as_a_loop_over_runs_does(steps, offset, apart) -> None:
         assert traffic.ended(node) == sum(node in nodes for nodes in before.values())
 
 
+def at(step, *tasks):
+    """A superstep of runs given by node."""
+    made = [TaskRecord(node, np.array(rows), np.full(len(rows), step)) for node, rows in tasks]
+    rows = np.unique(np.concatenate([task.rows for task in made]))
+    return Superstep(rows, np.full(len(rows), step), made, 1.0)
+
+
+def test_who_was_waited_for_once_is_not_counted_again() -> None:
+    traffic = Traffic()
+    for record in (at(1, ("a", [7])), at(2, ("b", [7])), at(3, ("join", [7])), at(4, ("x", [7])),
+                   at(5, ("join", [7]))):  # fmt: skip
+        traffic(record)
+    assert traffic.taken("a", "join", waits=True) == 1
+    assert traffic.taken("a", "join") == 0
+    assert (traffic.taken("b", "join"), traffic.taken("x", "join")) == (1, 1)
+
+
+def test_a_run_that_sends_several_packets_goes_there_once() -> None:
+    traffic = Traffic()
+    traffic(at(1, ("a", [0, 1])))
+    traffic(at(2, ("b", [0, 0, 0, 1])))
+    traffic(at(3, ("c", [0, 1])))
+    assert (traffic.taken("a", "b"), traffic.taken("b", "c")) == (2, 2)
+    assert traffic.runs == {"a": 2, "b": 4, "c": 2}
+    assert traffic.seconds == {"a": 1.0, "b": 1.0, "c": 1.0}
+
+
+def test_lines_of_characters_have_no_gaps() -> None:
+    graph = Graph({n: Node(n, n, None, None) for n in "abcd"})
+    graph.edges = [Edge("a", "b"), Edge("b", "c"), Edge("c", "d"), Edge("a", "d", None, True)]
+    rows = graph.draw_ascii().splitlines()
+    assert len(rows) == 4 * 3 + 3 * 4
+    assert all("." in row for row in rows[3:-3])
+    # Both leave from one point; from there on each has its own cells.
+    assert all("*" in row for row in rows[4:-3] if "+" not in row and "|" not in row)
+
+
 def test_a_png_is_an_image(tmp_path) -> None:
     graph = app_of().get_graph()
     image = graph.draw_png()

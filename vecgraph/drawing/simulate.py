@@ -169,11 +169,7 @@ class _Search:
         recent = False
         for source, conditional, label in triggered.get(channel, ()):
             self.ways.add(Way(source, name, conditional, label))
-            signal = _Signal(channel, conditional, label)
-            if signal in self._step.get(source, ()):
-                recent = True
-            else:
-                self._sources[source].discard(signal)
+            recent |= _Signal(channel, conditional, label) in self._step.get(source, ())
         return recent
 
 
