@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Mask, Values, Where
 
-__all__ = ["Column", "concat"]
+__all__ = ["Column", "concat", "taken"]
 
 Array: TypeAlias = "Values | pa.Array[Any]"
 
@@ -142,7 +142,7 @@ class Column:
         present = None if self.present is None else self.present.take(where)
         if present is not None and present.all():
             present = None
-        return Column(_take(self.values, where), present)
+        return Column(taken(self.values, where), present)
 
     def slice(self, begin: int, end: int) -> Column:
         """Return the rows from `begin` to `end`; a view."""
@@ -194,7 +194,7 @@ class Column:
         index[where] = len(self) + np.arange(len(other))
         present = self._put_present(where, other, owned=False)
         if isinstance(base, pa.Array):
-            return Column(_take(pa.concat_arrays([base, new]), index), present)
+            return Column(taken(pa.concat_arrays([base, new]), index), present)
         return Column(np.concatenate([base, new])[index], present)
 
     def tolist(self) -> list[Any]:
@@ -225,10 +225,10 @@ class Column:
             Objects stay objects where a value is not of the declared form.
         """
         values = self.values
-        if isinstance(values, pa.Array) or (values.dtype != _OBJECT and arrow_type is None):
-            return self
         if arrow_type is not None:
             return self._as_arrow(arrow_type)
+        if isinstance(values, pa.Array) or values.dtype != _OBJECT:
+            return self
         cells = values.tolist()
         if self.present is not None:
             return self
@@ -237,15 +237,16 @@ class Column:
         return self
 
     def _as_arrow(self, arrow_type: pa.DataType) -> Column:
+        values = self.values
+        if isinstance(values, pa.Array) and values.type == arrow_type:
+            return self
+        if isinstance(values, pa.Array) or (values.ndim == 1 and values.dtype.kind in "bif"):
+            array = _cast(values, arrow_type)
+            if array is not None:
+                return Column(array, self.present)
         cells = [None if cell is MISSING else cell for cell in self.tolist()]
-        try:
-            array = pa.array(cells, type=arrow_type)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            return self
-        back = _pylist(array)
-        if list(map(type, back)) != list(map(type, cells)) or back != cells:
-            return self
-        return Column(array, self.present)
+        array = _arrow_of(cells, arrow_type)
+        return self if array is None else Column(array, self.present)
 
     def as_objects(self) -> Column:
         """Return the column as an array of Python objects."""
@@ -324,13 +325,14 @@ def _blank(n: int, like: Array) -> Any:
     return np.zeros((n, *like.shape[1:]), like.dtype)
 
 
-def _take(values: Any, where: npt.NDArray[np.intp]) -> Array:
-    taken: Array = (
-        values.take(pa.array(where, pa.int64()))
-        if isinstance(values, pa.Array)
-        else values.take(where, axis=0)
-    )
-    return taken
+def taken(values: Any, where: npt.NDArray[np.intp]) -> Any:
+    """Return the rows at `where` of a NumPy or Arrow array."""
+    if not isinstance(values, pa.Array):
+        return values.take(where, axis=0)
+    at = pa.array(where, pa.int64())
+    if values.type == pa.string_view():  # the one type for which Arrow has no such kernel
+        return values.cast(pa.large_string()).take(at).cast(values.type)
+    return values.take(at)
 
 
 def _scattered(n: int, where: Any, other: Column) -> Column:
@@ -364,12 +366,35 @@ def _arrow_of(values: list[Any], kind: Any) -> Any:
     """Return `values` as an Arrow array of type `kind`, or None if it cannot hold them exactly."""
     try:
         made = pa.array(values, type=kind)
+        back = made.to_pylist()  # may fail too: Arrow takes any int for a moment
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         return None
     # Arrow takes 2.0 for an int, False for a float and "" for a list: what comes out decides.
-    if all(map(_is_same, values, made.to_pylist())):
-        return made
-    return None
+    return made if all(map(_is_same, values, back)) else None
+
+
+def _cast(values: Array, kind: pa.DataType) -> Any:
+    """Return numbers or texts as an Arrow array of type `kind`; None if that is not exact."""
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    if not any(test(array.type) and test(kind) for test in _FAMILIES):
+        return None
+    try:
+        cast = array.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+    if not pa.types.is_floating(kind) or kind.bit_width >= array.type.bit_width:
+        return cast
+    # A narrower float rounds without a word; what comes back decides.
+    wide, back = (each.to_numpy(zero_copy_only=False) for each in (array, cast.cast(array.type)))
+    return cast if np.array_equal(wide, back, equal_nan=True) else None
+
+
+_FAMILIES = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
+)
 
 
 def _is_same(a: Any, b: Any) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vecgraph.constants import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vecgraph.columns import Column
     from vecgraph.engine.batch import Engine
 
@@ -23,7 +25,8 @@ class Explanation:
     path : str
         Whether large batches go through lanes, and why not if they do not.
     nodes : list of dict
-        ``name``, ``tier``, ``why``, ``reads`` and ``routers`` of each node.
+        ``name``, ``tier``, ``why``, ``ways``, ``reads`` and ``routers`` of each node; a router
+        has the first four. ``ways`` says of each expression how its rows are computed.
     channels : list of dict
         ``name``, ``rule`` and ``column``: the kind that a fresh run's column has.
     """
@@ -36,7 +39,10 @@ class Explanation:
         lines = [self.path, "", "nodes"]
         for node in self.nodes:
             lines.append(f"  {node['name']}: {node['tier']} ({node['why']})")
-            lines += [f"    router {r['name']}: {r['tier']} ({r['why']})" for r in node["routers"]]
+            lines += _lines(node["ways"], 4)
+            for router in node["routers"]:
+                lines.append(f"    router {router['name']}: {router['tier']} ({router['why']})")
+                lines += _lines(router["ways"], 6)
         lines += ["", "channels"]
         lines += [f"  {c['name']}: {c['rule']}, column {c['column']}" for c in self.channels]
         return "\n".join(lines)
@@ -47,7 +53,8 @@ def explain(engine: Engine) -> Explanation:
     path = f"lanes of {engine.lane} rows from {engine.small} runs on, one by one below"
     if engine.refused:
         path = f"one run at a time: {engine.refused}"
-    nodes = [_node(node) for node in engine.tables.nodes.values() if node.action is not None]
+    types = {name: _type(channel) for name, channel in engine.tables.channels.items()}
+    nodes = [_node(node, types) for node in engine.tables.nodes.values() if node.action is not None]
     channels = [
         {"name": name, "rule": repr(channel), "column": _kind(channel)}
         for name, channel in engine.tables.channels.items()
@@ -56,15 +63,23 @@ def explain(engine: Engine) -> Explanation:
     return Explanation(path, nodes, channels)
 
 
-def _node(node: Any) -> dict[str, Any]:
-    routers = [{"name": b.name, "tier": b.action.tier, "why": b.action.why} for b in node.branches]
-    return {
-        "name": node.name,
-        "tier": node.action.tier,
-        "why": node.action.why,
-        "reads": node.reads,
-        "routers": routers,
-    }
+def _lines(ways: Mapping[str, str], indent: int) -> list[str]:
+    return [f"{' ' * indent}{name}: {way}" for name, way in ways.items()]
+
+
+def _node(node: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    routers = [_action(branch.name, branch.action, types) for branch in node.branches]
+    return {**_action(node.name, node.action, types), "reads": node.reads, "routers": routers}
+
+
+def _action(name: str, action: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    ways = action.fn.ways(types) if action.tier == "expr" else {}
+    return {"name": name, "tier": action.tier, "why": action.why, "ways": ways}
+
+
+def _type(channel: Any) -> Any:
+    """Return the Arrow type that a channel declares, else the annotation of what nodes read."""
+    return getattr(channel, "arrow_type", None) or channel.ValueType
 
 
 def _kind(channel: Any) -> str:

@@ -34,8 +34,11 @@ class BatchResult:
         ``runs``, ``supersteps``, ``run_steps``, ``seconds``, and ``path``: how it ran.
     """
 
-    def __init__(self, results: Results, stats: Mapping[str, Any]) -> None:
+    def __init__(
+        self, results: Results, stats: Mapping[str, Any], app: Any = None, observer: Any = None
+    ) -> None:
         self._results = results
+        self._app, self._observer = app, observer
         self._table: pa.Table | None = None
         self.errors: list[RowError] = results.errors
         self.stats = dict(stats)
@@ -121,6 +124,15 @@ class BatchResult:
             ids = self._results.ids.tolist()
             outputs = [place.get(row, out) for row, out in zip(ids, outputs, strict=True)]
         return outputs
+
+    def get_graph(self, *, xray: int | bool = False) -> Any:
+        """Return the app's graph with the errors of this batch on its nodes.
+
+        Of a batch whose observer was a `vecgraph.drawing.Traffic`, edges say how many runs took
+        them, and nodes how many runs and how long.
+        """
+        traffic = self._observer if hasattr(self._observer, "taken") else None
+        return self._app.get_graph(xray=xray, result=self, traffic=traffic)
 
     def raise_first(self) -> BatchResult:
         """Raise the exception of the first run that failed; return self if none did."""

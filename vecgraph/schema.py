@@ -17,8 +17,10 @@ import pyarrow as pa
 
 from vecgraph.channels import BinaryOperatorAggregate, LastValue
 from vecgraph.channels.base import Channel
+from vecgraph.channels.messages import Messages
 from vecgraph.constants import ROOT, TAG_HIDDEN
 from vecgraph.managed import ManagedValue, is_managed_value
+from vecgraph.messages import add_messages
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -201,7 +203,8 @@ def _reducer(name: str, typ: Any, rules: Sequence[Any]) -> Channel | None:
         return None
     reducer = rules[-1]
     if _takes_two(reducer):
-        return BinaryOperatorAggregate(typ, reducer)
+        kind = Messages if _adds_messages(reducer) else BinaryOperatorAggregate
+        return kind(typ, reducer)
     signature = inspect.signature(reducer)
     error = ValueError(f"Invalid reducer signature. Expected (a, b) -> c. Got {signature}")
     error.add_note(
@@ -209,6 +212,14 @@ def _reducer(name: str, typ: Any, rules: Sequence[Any]) -> Channel | None:
         "Hint: a reducer takes the current value and one update, both positional."
     )
     raise error
+
+
+def _adds_messages(reducer: Callable[..., Any]) -> bool:
+    """Tell whether a reducer is `add_messages`, or that with options that change nothing."""
+    if isinstance(reducer, partial):
+        plain = not reducer.args and not any(reducer.keywords.values())
+        return plain and reducer.func is add_messages
+    return reducer is add_messages
 
 
 def _takes_two(reducer: Callable[..., Any]) -> bool:

@@ -7,6 +7,7 @@ import pickle
 import pickletools
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from vecgraph.constants import END, MISSING
@@ -300,3 +301,24 @@ def test_without_a_trusted_numexpr_the_functions_are_maths(monkeypatch) -> None:
     assert result.values[0] == Expression.parse("exp(x) + x ** 0.5").scalar({"x": 1.0})
     assert isinstance(result.values[1], complex)
     assert [(row, type(error)) for row, error in result.errors] == [(2, OverflowError)]
+
+
+_MISSING = "an operation that columns do not have for these types"
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("n + 1", "columns, by NumPy"),
+        ("contains(s, 'a') and n > 0", "columns, by NumPy and pyarrow.compute"),
+        ("s < 3", f"row by row: {_MISSING}"),
+        ("int(s) if n > 0 else n", f"columns, in part row by row: {_MISSING}"),
+        ("d + 1", "row by row: no columns of d (decimal128(5, 2))"),
+        ("d is None", "columns, in part row by row: no columns of d (decimal128(5, 2))"),
+        ("free > 2 or other > 3", "columns where they are bool, int, float or str: other"),
+        ("1 + 2", "a constant"),
+    ],
+)
+def test_the_way_of_an_expression_follows_from_types(text, way) -> None:
+    types = {"n": int, "s": pa.string(), "d": pa.decimal128(5, 2), "free": pa.int8(), "other": list}
+    assert Expression.parse(text).way(types) == way

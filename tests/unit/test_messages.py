@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
+from typing import Annotated, TypedDict
 
 import pytest
 
@@ -11,7 +13,7 @@ from vecgraph.graph.message import (
     MessagesState,
     RemoveMessage,
     add_messages,
-    merge_messages,
+    push_message,
 )
 from vecgraph.schema import fields_of
 
@@ -76,11 +78,6 @@ def test_dicts_merge_as_langgraphs_objects_do(left, right):
     assert outcome(add_messages, as_object(left), as_object(right)) == expected
 
 
-@pytest.mark.parametrize(("left", "right"), [case for case in CASES if isinstance(case[0], list)])
-def test_merging_into_an_earlier_result_is_the_same(left, right):
-    assert outcome(merge_messages, left, right) == outcome(add_messages, left, right)
-
-
 def test_every_form_of_a_message():
     merged = add_messages([], ["hi", ("human", "a"), ("ai", "b"), ("system", "c"), ["user", "d"]])
     assert [(m["role"], m["content"]) for m in merged] == [
@@ -111,10 +108,24 @@ def test_our_forms_of_removal(remove):
     assert add_messages(LEFT, remove) == [LEFT[0], LEFT[2]]
 
 
-@pytest.mark.parametrize("bad", [3, None, {"content": "x"}, ("a", "b", "c"), [1, 2]])
-def test_what_is_no_message(bad):
-    with pytest.raises(TypeError, match="is no message"):
-        add_messages([], [bad])
+@pytest.mark.parametrize(
+    "bad",
+    [3, None, {"content": "x"}, {"role": "user"}, ("a", "b", "c"), [1, 2], ("critic", "x")],
+)
+def test_what_is_no_message_is_refused_as_langgraph_does(bad):
+    reference = pytest.importorskip("langgraph.graph.message", reason="LangGraph is the reference")
+    found = []
+    for reducer in (add_messages, reference.add_messages):
+        with pytest.raises((ValueError, NotImplementedError)) as caught:
+            reducer([], [bad])
+        found.append((type(caught.value), str(caught.value)[:40]))
+    assert found[0] == found[1]
+
+
+def test_calls_without_content_are_a_message():
+    """OpenAI leaves the content out there; LangGraph would refuse the dict."""
+    call = {"role": "assistant", "tool_calls": [{"id": "1"}], "id": "a"}
+    assert add_messages([], [call]) == [call]
 
 
 @pytest.mark.parametrize("given", [{"left": LEFT}, {"right": LEFT}, {"left": []}])
@@ -138,8 +149,36 @@ def test_the_format_is_langgraphs():
     mine = add_messages([], written, format="langchain-openai")
     theirs = reference.add_messages([], written, format="langchain-openai")
     assert [(m.type, m.content) for m in mine] == [(m.type, m.content) for m in theirs]
-    with pytest.raises(ValueError, match="Unrecognized format='other'"):
-        add_messages([], [], format="other")
+    for reducer in (add_messages, reference.add_messages):
+        with pytest.raises(ValueError, match="Unrecognized format='other'"):
+            reducer([], [], format="other")
+        # What removes all messages ends the merge before it gets there.
+        assert len(reducer([], as_object([gone(REMOVE_ALL_MESSAGES), said("1")]), format="other"))
+
+
+def test_the_format_without_langchain_is_openais_or_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "langchain_core.messages", None)
+    plain = [said("1", [{"type": "text", "text": "hi"}]), said("2")]
+    assert add_messages([], plain, format="langchain-openai") == plain
+    with pytest.raises(ImportError, match="pip install langchain-core"):
+        add_messages([], said("3", [{"type": "image"}]), format="langchain-openai")
+
+
+def test_a_format_in_the_annotation_is_applied_at_every_merge():
+    class State(TypedDict):
+        plain: Annotated[list, add_messages]
+        made: Annotated[list, add_messages()]
+        formatted: Annotated[list, add_messages(format="langchain-openai")]
+
+    kinds = [type(field).__name__ for field in fields_of(State).values()]
+    assert kinds == ["Messages", "Messages", "BinaryOperatorAggregate"]
+
+
+def test_pushing_needs_a_node_and_an_id():
+    with pytest.raises(ValueError, match="Message ID is required"):
+        push_message({"role": "user", "content": "x"})
+    with pytest.raises(RuntimeError, match="outside of a runnable context"):
+        push_message(said("1"))
 
 
 def test_streamed_chunks_become_messages():

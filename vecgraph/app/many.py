@@ -123,7 +123,7 @@ class ManyRuns(StateApi):
         begin = perf_counter()
         call = self._call(inputs, config, context, seed, ids, threads, columns, options)
         results = self._results(call, progress, observer)
-        return self._returned(call, results, begin, return_exceptions=return_exceptions)
+        return self._returned(call, results, begin, observer, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -173,7 +173,7 @@ class ManyRuns(StateApi):
             )
         else:
             results = await asyncio.to_thread(self._results, call, progress, observer)
-        return self._returned(call, results, begin, return_exceptions=return_exceptions)
+        return self._returned(call, results, begin, observer, return_exceptions=return_exceptions)
 
     def batch_as_completed(
         self,
@@ -291,7 +291,13 @@ class ManyRuns(StateApi):
         return names, tuple(name for name in names if name in required)
 
     def _returned(
-        self, call: _Call, results: Results, begin: float, *, return_exceptions: bool
+        self,
+        call: _Call,
+        results: Results,
+        begin: float,
+        observer: Observer | None,
+        *,
+        return_exceptions: bool,
     ) -> Any:
         if not call.table:
             return _outputs(results, return_exceptions=return_exceptions)
@@ -303,7 +309,7 @@ class ManyRuns(StateApi):
             "seconds": perf_counter() - begin,
             "path": path,
         }
-        return BatchResult(results, stats)
+        return BatchResult(results, stats, self, observer)
 
 
 def _on_new_loop(runs: Coroutine[Any, Any, Results]) -> Results:

@@ -16,6 +16,7 @@ from vecgraph.channels.histogram import Histogram as Histogram
 from vecgraph.channels.last_value import LastValue as LastValue
 from vecgraph.channels.last_value import LastValueAfterFinish as LastValueAfterFinish
 from vecgraph.channels.mean import Mean as Mean
+from vecgraph.channels.messages import Messages as Messages
 from vecgraph.channels.min_max import MinMax as MinMax
 from vecgraph.channels.reduce import BinaryOperatorAggregate as BinaryOperatorAggregate
 from vecgraph.channels.ring_buffer import RingBuffer as RingBuffer
@@ -36,6 +37,7 @@ __all__ = [
     "LastValue",
     "LastValueAfterFinish",
     "Mean",
+    "Messages",
     "MinMax",
     "NamedBarrierValue",
     "NamedBarrierValueAfterFinish",

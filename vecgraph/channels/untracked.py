@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vecgraph.channels.replace import Replace
+from vecgraph.columns import Column
 from vecgraph.constants import MISSING
 from vecgraph.errors import InvalidUpdateError
 

@@ -353,10 +353,7 @@ class ColumnRow:
         state.metadata = self.chunk.text("metadata", self.row)
         if graph is not None:
             for node in self.nodes("ran"):
-                if node.startswith(PUSHED):
-                    state.seen.setdefault(node.removeprefix(PUSHED), {})
-                else:
-                    self._ran(state, graph, node, clock)
+                self._ran(state, graph, node, clock)
         for channel, marker, is_change in self.changed():
             if is_change:
                 state.versions[channel] = clock
@@ -381,6 +378,9 @@ class ColumnRow:
 
     def _ran(self, state: Resolved, graph: GraphForm, node: str, clock: int) -> None:
         """Note what a node has seen, and clear the signal that it answered."""
+        if node.startswith(PUSHED):
+            state.seen.setdefault(node.removeprefix(PUSHED), {})
+            return
         triggers = graph.triggers.get(node, ())
         seen = state.seen.get(node, {})
         if any(channel in state.cells for channel in triggers):

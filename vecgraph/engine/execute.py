@@ -125,7 +125,7 @@ def _expr(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome
     parts = []
     if columns is not None:
         parts.append(
-            (ok, _evaluate(spec, expression, columns, inputs.m if ok is None else len(ok)))
+            (ok, _evaluate(spec, expression, columns, inputs.m if ok is None else len(ok), site))
         )
     if len(rest):
         results, where, failures = call_rows(expression.scalar, inputs.take(rest).rows(), [])
@@ -135,8 +135,12 @@ def _expr(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome
     return joined(parts, inputs.m)
 
 
-def _evaluate(spec: NodeSpec, expression: Any, columns: dict[str, Any], m: int) -> Outcome:
-    values, errors = expression.evaluate(columns, m)
+def _evaluate(
+    spec: NodeSpec, expression: Any, columns: dict[str, Any], m: int, site: Site
+) -> Outcome:
+    channels = site.tables.channels
+    declared = [name for name in expression.outputs if _arrow_type(channels[name]) is not None]
+    values, errors = expression.evaluate(columns, m, declared)
     outcome = Outcome(m, failures=errors)
     alive = outcome.ok
     assert isinstance(spec.writer, StateWriter)
@@ -150,7 +154,7 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
 
     Returns
     -------
-    dict of str to ndarray, or None
+    dict of str to ndarray or Arrow array, or None
         What the complete rows have; None if there are none.
     intp ndarray or None
         The complete rows; None: all.
@@ -165,7 +169,11 @@ def _split(expression: Any, inputs: Inputs) -> tuple[dict[str, Any] | None, Wher
     if len(rest) == inputs.m:
         return None, None, rest
     ok = None if not len(rest) else np.flatnonzero(complete)
-    return {n: c.take(ok).as_numpy() for n, c in columns.items() if c is not None}, ok, rest
+    return {n: c.take(ok).values for n, c in columns.items() if c is not None}, ok, rest
+
+
+def _arrow_type(channel: Any) -> Any:
+    return getattr(channel, "arrow_type", None)
 
 
 def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:

@@ -289,7 +289,7 @@ def _begun(rows: Rows, inputs: Inputs) -> tuple[Rows, Column]:
         columns = {name: inputs.column(name) for name in inputs.names}
         known = {name: column for name, column in columns.items() if column is not None}
         if known and all(_is_typed(column) for column in known.values()):
-            arrays = [pa.array(column.values) for column in known.values()]
+            arrays: list[Any] = [pa.array(column.as_numpy()) for column in known.values()]
             return rows, Column(pa.StructArray.from_arrays(arrays, list(known)))
     given = inputs.rows()
     begun = [i for i, value in enumerate(given) if value is not None]

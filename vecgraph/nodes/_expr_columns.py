@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from vecgraph.columns import taken
+from vecgraph.nodes import _expr_arrow as arrow
+from vecgraph.nodes._expr_frame import Frame, Run, merge, spread
 from vecgraph.nodes._expr_functions import blend, call
 from vecgraph.nodes._expr_kernels import binary, compare, negative, numeric
 from vecgraph.nodes._expr_scalar import Scalar, compile_scalar
@@ -24,16 +27,17 @@ from vecgraph.nodes._expr_tree import (
     Unary,
     children,
 )
-from vecgraph.nodes._expr_vector import DTYPES, Frame, Run, Vector, constant, fits, merge, spread
+from vecgraph.nodes._expr_vector import DTYPES, Union, Vector, constant, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from vecgraph.typing import Values
 
-__all__ = ["Evaluated", "evaluate", "fold", "rows_of"]
+__all__ = ["Evaluated", "evaluate", "fold", "operations", "rows_of", "value_of"]
 
 # Up to so many rows the interpreter is done before NumPy's calls have begun to pay.
 _FEW: Final = 16
@@ -45,7 +49,7 @@ class Evaluated:
 
     Attributes
     ----------
-    values : ndarray of shape (N,)
+    values : ndarray of shape (N,), or an Arrow array if that was asked for
         bool, int64 or float64 when all values are of that type (ints must fit), otherwise
         object, each value of its exact Python type. Where a row failed: False, 0, 0.0 or None.
         Belongs to the caller.
@@ -53,11 +57,13 @@ class Evaluated:
         The position of each failed row, ascending, and what Python raises there.
     """
 
-    values: Values
+    values: Any
     errors: list[tuple[int, Exception]]
 
 
-def evaluate(node: Node, scalar: Scalar, columns: Mapping[str, Values], n: int) -> Evaluated:
+def evaluate(
+    node: Node, scalar: Scalar, columns: Mapping[str, Any], n: int, *, to_arrow: bool = False
+) -> Evaluated:
     """Evaluate a tree over columns.
 
     Parameters
@@ -66,10 +72,12 @@ def evaluate(node: Node, scalar: Scalar, columns: Mapping[str, Values], n: int) 
         The tree, folded or not.
     scalar : callable
         Its meaning on one row; computes the rows that the vectors cannot vouch for.
-    columns : mapping of str to ndarray of shape (N,)
+    columns : mapping of str to ndarray of shape (N,) or Arrow array of length N
         Not modified. A name that is missing fails every row that reads it with KeyError.
     n : int
         Rows.
+    to_arrow : bool
+        Texts, and values beside None, may come as an Arrow array: equal cells, dearer to read.
     """
     run = Run(columns, n)
     if 0 < n <= _FEW:
@@ -77,19 +85,40 @@ def evaluate(node: Node, scalar: Scalar, columns: Mapping[str, Values], n: int) 
     else:
         # Zero divisors are looked for only after the processor has reported one.
         with np.errstate(all="ignore", divide="call", invalid="call", call=run.flag):
-            vector = _eval(node, Frame(run))
+            vector = value_of(node, Frame(run))
     suspects = run.suspicious()
-    if vector.kind in "bifs" and not suspects.size:
-        return Evaluated(vector.array(n), [])
     if vector.kind == "x" or (n and suspects.size == n):
         suspects = np.arange(n)
-        values = np.empty(n, object)
-    else:
-        values = vector.array(n)
-    names = {each.name for each in _walk(node) if isinstance(each, Name)}
-    rows = rows_of(columns, names, suspects)
-    values, errors = _recompute(scalar, rows, suspects, values)
-    return Evaluated(_exact(values, errors), errors)
+        vector = Vector("o", np.empty(n, object), own=True)
+    names = {each.name for each in operations(node) if isinstance(each, Name)}
+    redone = _interpret(scalar, rows_of(columns, names, suspects), suspects)
+    if to_arrow:
+        array = _to_arrow(vector, redone)
+        if array is not None:
+            return Evaluated(array, redone.errors)
+    if vector.kind in "bifsn" and not suspects.size:
+        return Evaluated(vector.array(n), [])
+    return Evaluated(_exact(_patched(vector.array(n), redone), redone.errors), redone.errors)
+
+
+def _to_arrow(vector: Vector, redone: _Redone) -> pa.Array[Any] | None:
+    """Return a vector as an Arrow array, None where NumPy or objects hold it as well."""
+    if vector.kind == "t":
+        where, cells = redone.cells()
+        return arrow.patched(vector.values, where, cells) if cells else vector.values
+    if vector.kind != "u" or redone.where.size:
+        return None
+    return _nullable(vector.values)
+
+
+def _nullable(union: Union) -> pa.Array[Any] | None:
+    (kind, *others) = sorted(union.arrays, key="n".__eq__)
+    if others != ["n"]:
+        return None
+    try:
+        return arrow.with_nulls(union.arrays[kind], union.tags == ord("n"))
+    except UnicodeEncodeError:
+        return None
 
 
 def fold(node: Node) -> Node:
@@ -114,35 +143,63 @@ def fold(node: Node) -> Node:
 
 
 def rows_of(
-    columns: Mapping[str, Values], names: Iterable[str], where: npt.NDArray[np.intp]
+    columns: Mapping[str, Any], names: Iterable[str], where: npt.NDArray[np.intp]
 ) -> list[dict[str, Any]]:
     """Return the rows at some positions as dicts of Python values."""
     if not where.size:
         return []
     present = [name for name in names if name in columns]
-    cells = [_cells(columns[name][where]) for name in present]
+    cells = [_cells(taken(columns[name], where)) for name in present]
     if not cells:
         return [{} for _ in where]
     return [dict(zip(present, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
-def _cells(column: Values) -> list[Any]:
+def _cells(column: Any) -> list[Any]:
+    if not isinstance(column, np.ndarray):
+        return list(column.to_pylist())
     return column.tolist() if column.ndim == 1 else list(column)
 
 
-def _walk(node: Node) -> Iterable[Node]:
+def operations(node: Node) -> Iterable[Node]:
+    """Return a tree's nodes, each before its operands."""
     yield node
     for child in children(node):
-        yield from _walk(child)
+        yield from operations(child)
 
 
-def _recompute(
-    scalar: Scalar,
-    rows: list[dict[str, Any]],
-    where: npt.NDArray[np.intp],
-    values: Values,
-) -> tuple[Values, list[tuple[int, Exception]]]:
-    """Run the interpreter on the rows at `where` and put its values in their places."""
+@dataclass(frozen=True, slots=True)
+class _Redone:
+    """What the interpreter made of some rows.
+
+    Attributes
+    ----------
+    where : intp ndarray
+        Positions of those that gave a value, ascending.
+    results : list
+        Their values.
+    errors : list of (int, Exception)
+        Positions of the others, and what was raised.
+    """
+
+    where: npt.NDArray[np.intp]
+    results: list[Any]
+    errors: list[tuple[int, Exception]]
+
+    @property
+    def failed(self) -> npt.NDArray[np.intp]:
+        """Positions that raised."""
+        return np.array([position for position, _ in self.errors], np.intp)
+
+    def cells(self) -> tuple[npt.NDArray[np.intp], list[Any]]:
+        """Return all positions, ascending, with their values, None for what raised."""
+        at = np.concatenate([self.where, self.failed])
+        cells = [*self.results, *(None for _ in self.errors)]
+        order = np.argsort(at, kind="stable")
+        return at[order], [cells[i] for i in order.tolist()]
+
+
+def _interpret(scalar: Scalar, rows: list[dict[str, Any]], where: npt.NDArray[np.intp]) -> _Redone:
     good: list[int] = []
     results: list[Any] = []
     errors: list[tuple[int, Exception]] = []
@@ -152,13 +209,18 @@ def _recompute(
             good.append(position)
         except Exception as error:  # noqa: BLE001, RUF100  (a row's exception is its result)
             errors.append((position, error))
+    return _Redone(np.array(good, np.intp), results, errors)
+
+
+def _patched(values: Values, redone: _Redone) -> Values:
+    """Put the interpreter's values in their places, as objects where they need that."""
+    results = redone.results
     if values.dtype != object and _type(results) not in {values.dtype, None}:
         values = values.astype(object)
-    if good:
-        values[good] = np.fromiter(results, values.dtype, len(results))
-    failed = np.array([position for position, _ in errors], np.intp)
-    values[failed] = None if values.dtype == object else values.dtype.type(0)
-    return values, errors
+    if results:
+        values[redone.where] = np.fromiter(results, values.dtype, len(results))
+    values[redone.failed] = None if values.dtype == object else values.dtype.type(0)
+    return values
 
 
 def _type(results: list[Any]) -> np.dtype[Any] | None:
@@ -187,7 +249,8 @@ def _exact(values: Values, errors: list[tuple[int, Exception]]) -> Values:
     return np.fromiter((zero if i in failed else c for i, c in enumerate(cells)), dtype, len(cells))
 
 
-def _eval(node: Node, frame: Frame) -> Vector:
+def value_of(node: Node, frame: Frame) -> Vector:
+    """Compute a subexpression on the rows of a frame."""
     match node:
         case Constant(value):
             return constant(value)
@@ -205,7 +268,7 @@ def _eval(node: Node, frame: Frame) -> Vector:
 
 def _operate(node: Unary | Binary | Call | Member | IsNone, frame: Frame) -> Vector:
     """Compute an operation that needs all its operands on all rows."""
-    vectors = [_eval(child, frame) for child in children(node)]
+    vectors = [value_of(child, frame) for child in children(node)]
     match node:
         case Unary(op):
             return spread(lambda v, part: _unary(op, v[0], part), vectors, frame)
@@ -232,35 +295,58 @@ def _unary(op: str, operand: Vector, frame: Frame) -> Vector:
 
 def _member(node: Member, operand: Vector, frame: Frame) -> Vector:
     items = node.items
-    if operand.kind == "s" and not operand.scalar:
+    if operand.kind == "t":
+        found = arrow.member(operand.values, items)
+    elif operand.kind == "n":
+        found = np.full(frame.n, None in items)
+    elif operand.kind == "s" and not operand.scalar:
         texts = {item for item in items if isinstance(item, str)}
         found = np.fromiter((text in texts for text in operand.values), np.bool_, frame.n)
     elif numeric(operand):
-        found = np.zeros(frame.n, np.bool_)
-        for item in items:
-            if not isinstance(item, bool | int | float):
-                continue
-            equal = compare("==", operand, constant(item), frame)
-            if equal.kind == "x":
-                return equal
-            found |= equal.values
+        return _member_number(node, operand, frame)
     else:
         return frame.dead()
     return Vector("b", ~found if node.negated else found, own=True)
 
 
+def _member_number(node: Member, operand: Vector, frame: Frame) -> Vector:
+    found = np.zeros(frame.n, np.bool_)
+    for item in node.items:
+        if not isinstance(item, bool | int | float):
+            continue
+        equal = compare("==", operand, constant(item), frame)
+        if equal.kind == "x":
+            return equal
+        found |= equal.values
+    return Vector("b", ~found if node.negated else found, own=True)
+
+
 def _is_none(negated: bool, operand: Vector, frame: Frame) -> Vector:
-    if operand.kind != "o":
-        return Vector("b", np.full(frame.n, negated), own=True)
-    if operand.scalar:
+    if operand.kind == "t":
+        none = arrow.is_none(operand.values)
+    elif operand.kind != "o":
+        none = np.full(frame.n, operand.kind == "n")
+    elif operand.scalar:
         return frame.dead()
-    cells = ((cell is None) is not negated for cell in operand.values)
-    return Vector("b", np.fromiter(cells, np.bool_, frame.n), own=True)
+    else:
+        none = np.fromiter((cell is None for cell in operand.values), np.bool_, frame.n)
+    return Vector("b", ~none if negated else none, own=True)
+
+
+def _condition(node: Node, frame: Frame, *, single: bool = False) -> Vector:
+    """Compute a condition, `single` if one bool may stand for all; other rows are suspect."""
+    vector = value_of(node, frame)
+    if vector.kind == "u" and "b" in vector.values.arrays:
+        frame.mark(vector.values.tags != ord("b"))
+        return Vector("b", vector.values.arrays["b"])
+    if vector.kind == "x" or (vector.kind == "b" and (single or not vector.scalar)):
+        return vector
+    return frame.dead()
 
 
 def _chain(ops: tuple[str, ...], operands: tuple[Node, ...], frame: Frame) -> Vector:
     """Compare every pair on all rows: a pair that Python would not reach cannot change a row."""
-    vectors = [_eval(operand, frame) for operand in operands]
+    vectors = [value_of(operand, frame) for operand in operands]
     result: Vector | None = None
     for op, left, right in zip(ops, vectors, vectors[1:], strict=False):
         if left.kind == "x" or right.kind == "x":
@@ -276,54 +362,52 @@ def _chain(ops: tuple[str, ...], operands: tuple[Node, ...], frame: Frame) -> Ve
     return result
 
 
-def _simple(node: Node, budget: int = 8) -> bool:
+def _simple(node: Node, frame: Frame, budget: int = 8) -> bool:
     """Tell whether computing a tree on rows that do not need it is cheap and marks few rows."""
-    for seen, each in enumerate(_walk(node), 1):
+    for seen, each in enumerate(operations(node), 1):
         if seen > budget or isinstance(each, Call | Conditional):
             return False
         if isinstance(each, Binary) and each.op not in {"+", "-", "*"}:
+            return False
+        # None is nothing to compute with; the other side may be there to keep it away.
+        if isinstance(each, Name) and each is not node and frame.has_none(each.name):
             return False
     return True
 
 
 def _logic(op: str, left: Node, right: Node, frame: Frame) -> Vector:
     """Compute ``and`` / ``or``; a right side that may raise, only where the left leaves it open."""
-    first = _eval(left, frame)
-    if first.kind != "b" or first.scalar:
-        return first if first.kind == "x" else frame.dead()
+    first = _condition(left, frame)
+    if first.kind == "x":
+        return first
     join = np.logical_and if op == "and" else np.logical_or
-    if _simple(right):
-        second = _eval(right, frame)
+    if _simple(right, frame):
+        second = _condition(right, frame, single=True)
         if second.kind == "x":
             return second
-        if second.kind != "b":
-            return frame.dead()
         return Vector("b", join(first.values, second.values), own=True)
     result = first.array(frame.n)
     open_ = np.flatnonzero(result if op == "and" else ~result)
     if open_.size:
-        part = frame.narrow(open_)
-        second = _eval(right, part)
-        if second.kind not in "xb":
-            second = part.dead()
+        second = _condition(right, frame.narrow(open_), single=True)
         result[open_] = False if second.kind == "x" else second.values
     return Vector("b", result, own=True)
 
 
 def _branch(test: Node, then: Node, other: Node, frame: Frame) -> Vector:
     """Compute each branch on the rows that take it, or both on all rows where that is cheaper."""
-    condition = _eval(test, frame)
-    if condition.kind != "b" or condition.scalar:
-        return condition if condition.kind == "x" else frame.dead()
+    condition = _condition(test, frame)
+    if condition.kind == "x":
+        return condition
     mask = condition.values
-    if _simple(then, 3) and _simple(other, 3):
-        return blend(mask, _eval(then, frame), _eval(other, frame), frame)
+    if _simple(then, frame, 3) and _simple(other, frame, 3):
+        return blend(mask, value_of(then, frame), value_of(other, frame), frame)
     taken = np.flatnonzero(mask)
     if taken.size == frame.n:
-        return _eval(then, frame)
+        return value_of(then, frame)
     if not taken.size:
-        return _eval(other, frame)
+        return value_of(other, frame)
     parts = []
     for positions, branch in ((taken, then), (np.flatnonzero(~mask), other)):
-        parts.append((positions, _eval(branch, frame.narrow(positions))))
+        parts.append((positions, value_of(branch, frame.narrow(positions))))
     return merge(frame, parts)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from vecgraph.nodes import _expr_arrow as arrow
+from vecgraph.nodes._expr_frame import Frame, merge, spread
 from vecgraph.nodes._expr_kernels import compare, finite_or_marked, negative, numeric
 from vecgraph.nodes._expr_libm import libm
-from vecgraph.nodes._expr_vector import Frame, Vector, merge, spread
+from vecgraph.nodes._expr_texts import TEXT_FUNCTIONS
+from vecgraph.nodes._expr_vector import Vector
 from vecgraph.nodes.blend import where
 
 if TYPE_CHECKING:
@@ -31,10 +34,21 @@ def blend(mask: Values, then: Vector, other: Vector, frame: Frame) -> Vector:
     if then.kind == other.kind and then.kind in "bif":
         values = where(mask, then.values, other.values)
         return Vector(then.kind, values, own=True, bounds=_union(then, other))
+    if "t" in then.kind + other.kind:
+        pair = [_for_choice(side) for side in (then, other)]
+        if all(each is not None for each in pair):
+            return Vector("t", arrow.choose(mask, *pair))
     parts = []
     for positions, side in ((np.flatnonzero(mask), then), (np.flatnonzero(~mask), other)):
         parts.append((positions, side.take(positions)))
     return merge(frame, parts)
+
+
+def _for_choice(side: Vector) -> Any:
+    """Return one side of a choice between texts as Arrow takes it, None if it cannot."""
+    if side.kind == "t":
+        return side.values
+    return arrow.literal(side.values) if side.kind in "sn" and side.scalar else None
 
 
 def _union(then: Vector, other: Vector) -> tuple[int, int] | None:
@@ -165,18 +179,16 @@ def _to_float(arguments: list[Vector], frame: Frame) -> Vector:
 
 def _to_bool(arguments: list[Vector], frame: Frame) -> Vector:
     (argument,) = arguments
+    if argument.kind == "n":
+        return Vector("b", np.zeros(frame.n, np.bool_), own=True)
+    if argument.kind == "t":
+        sizes, _ = arrow.length(argument.values)
+        return Vector("b", sizes != 0, own=True)
     if argument.kind == "s" and not argument.scalar:
         return Vector("b", np.array([bool(text) for text in argument.values], np.bool_), own=True)
     if not numeric(argument):
         return frame.dead()
     return argument if argument.kind == "b" else Vector("b", argument.values != 0, own=True)
-
-
-def _len(arguments: list[Vector], frame: Frame) -> Vector:
-    (argument,) = arguments
-    if argument.kind != "s" or argument.scalar:
-        return frame.dead()
-    return Vector("i", np.fromiter(map(len, argument.values), np.int64, frame.n), own=True)
 
 
 _LIBM: Final = {"exp", "log", "log10", "log1p", "expm1", "sin", "cos", "tan"}
@@ -190,9 +202,9 @@ _FUNCTIONS: Final[dict[str, Callable[[list[Vector], Frame], Vector]]] = {
     "int": _int,
     "isfinite": _classify(np.isfinite, ints=True),
     "isnan": _classify(np.isnan, ints=False),
-    "len": _len,
     "max": _greatest,
     "min": _least,
     "round": _round,
     "sqrt": _sqrt,
+    **TEXT_FUNCTIONS,
 }

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from vecgraph.nodes import _expr_arrow as arrow
+from vecgraph.nodes._expr_frame import Frame, spread
 from vecgraph.nodes._expr_libm import libm
-from vecgraph.nodes._expr_vector import DTYPES, INT64, Frame, Vector, fits, spread
+from vecgraph.nodes._expr_vector import DTYPES, INT64, Vector, fits, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ _COMPARE: Final[dict[str, np.ufunc]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
+_EQUALITY: Final = frozenset({"==", "!="})
 
 
 def numeric(*vectors: Vector) -> bool:
@@ -75,6 +78,8 @@ def finite_or_marked(result: Values, arguments: tuple[Values, ...], frame: Frame
 def _binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     if op == "+" and left.kind == right.kind == "s" and not (left.scalar and right.scalar):
         return Vector("s", np.add(_boxed(left), _boxed(right)), own=True)
+    if "t" in {left.kind, right.kind}:
+        return _join(op, left, right, frame)
     if not numeric(left, right):
         return frame.dead()
     if op == "/":
@@ -85,10 +90,18 @@ def _binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
 
 
 def _compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
+    if numeric(left, right):
+        return _compare_numbers(op, left, right, frame)
     if left.kind == right.kind == "s" and not (left.scalar and right.scalar):
         return Vector("b", _COMPARE[op](_boxed(left), _boxed(right)).astype(np.bool_), own=True)
-    if not numeric(left, right):
-        return frame.dead()
+    if "n" in {left.kind, right.kind}:
+        return _compare_none(op, left, right, frame)
+    if "t" in {left.kind, right.kind}:
+        return _compare_texts(op, left, right, frame)
+    return frame.dead()
+
+
+def _compare_numbers(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     kinds = left.kind + right.kind
     if "f" in kinds:
         for each in (left, right):
@@ -98,6 +111,49 @@ def _compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     elif kinds != "bb" or left.scalar or right.scalar:
         left, right = left.to("i"), right.to("i")
     return Vector("b", _COMPARE[op](left.values, right.values), own=True)
+
+
+def _join(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
+    if op != "+" or not {left.kind, right.kind} <= {"t", "s"}:
+        return frame.dead()
+    pair = _for_arrow(left), _for_arrow(right)
+    if None in pair:
+        return binary(op, plain(left), plain(right), frame)
+    joined, nulls = arrow.join(*pair)
+    if nulls is not None:
+        frame.mark(nulls)
+    return Vector("t", joined)
+
+
+def _compare_texts(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
+    if not {left.kind, right.kind} <= {"t", "s"}:
+        return compare(op, plain(left), plain(right), frame) if op in _EQUALITY else frame.dead()
+    pair = _for_arrow(left), _for_arrow(right)
+    if None in pair:
+        return compare(op, plain(left), plain(right), frame)
+    values, nulls = arrow.compare(op, *pair)
+    if nulls is not None:
+        frame.mark(nulls)
+    return Vector("b", values, own=True)
+
+
+def _for_arrow(vector: Vector) -> Any:
+    """Return a text as Arrow takes it; None if it would have to be converted row by row."""
+    if vector.kind == "t":
+        return vector.values
+    return arrow.literal(vector.values) if vector.scalar else None
+
+
+def _compare_none(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
+    """Compare None: it equals itself alone, and has no order."""
+    other = left if right.kind == "n" else right
+    if op not in _EQUALITY or other.kind == "o":
+        return frame.dead()
+    if other.kind == "t":
+        equal = arrow.is_none(other.values)
+    else:
+        equal = np.full(frame.n, other.kind == "n")
+    return Vector("b", equal if op == "==" else ~equal, own=True)
 
 
 def _negative(operand: Vector, frame: Frame) -> Vector:

@@ -85,7 +85,9 @@ _CALL: Final[dict[str, Callable[..., Any]]] = {
     "bool": bool,
     "ceil": math.ceil,
     "clip": clip,
+    "contains": operator.contains,
     "cos": math.cos,
+    "endswith": str.endswith,
     "exp": math.exp,
     "expm1": math.expm1,
     "float": float,
@@ -97,12 +99,16 @@ _CALL: Final[dict[str, Callable[..., Any]]] = {
     "log": math.log,
     "log10": math.log10,
     "log1p": math.log1p,
+    "lower": str.lower,
     "max": max,
     "min": min,
     "round": round,
     "sin": math.sin,
     "sqrt": math.sqrt,
+    "startswith": str.startswith,
+    "strip": str.strip,
     "tan": math.tan,
+    "upper": str.upper,
 }
 
 

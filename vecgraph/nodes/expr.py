@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecgraph.columns import taken
 from vecgraph.nodes._expr_columns import Evaluated, evaluate, fold
 from vecgraph.nodes._expr_parse import parse
 from vecgraph.nodes._expr_scalar import Scalar, compile_scalar, truth
 from vecgraph.nodes._expr_tree import ExpressionError, Name, Node, children
+from vecgraph.nodes._expr_ways import way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     import numpy.typing as npt
-
-    from vecgraph.typing import Values
 
 __all__ = [
     "Cases",
@@ -120,15 +120,17 @@ class Expression:
                     "name", name, known, self.text, at, where or self.where
                 )
 
-    def evaluate(self, columns: Mapping[str, Values], n: int) -> Evaluated:
+    def evaluate(self, columns: Mapping[str, Any], n: int, *, to_arrow: bool = False) -> Evaluated:
         """Evaluate on N rows at once.
 
         Parameters
         ----------
-        columns : mapping of str to ndarray of shape (N,)
-            bool, integer, float or object, at least for each of `names`; not modified.
+        columns : mapping of str to ndarray of shape (N,) or Arrow array of length N
+            At least for each of `names`; not modified. A null is None.
         n : int
             Rows.
+        to_arrow : bool
+            Texts, and values beside None, may come as an Arrow array.
 
         Returns
         -------
@@ -143,11 +145,26 @@ class Expression:
         for name in self.names:
             if name in columns and len(columns[name]) != n:
                 raise ValueError(f"column {name!r} has {len(columns[name])} rows, expected {n}")
-        return evaluate(self._folded, self._scalar, columns, n)
+        return evaluate(self._folded, self._scalar, columns, n, to_arrow=to_arrow)
 
     def scalar(self, row: Mapping[str, Any]) -> Any:
         """Evaluate on one row in plain Python, raising what Python raises."""
         return self._scalar(row)
+
+    def way(self, types: Mapping[str, Any]) -> str:
+        """Return in words how columns of these types are computed.
+
+        Parameters
+        ----------
+        types : mapping of str to type or pyarrow DataType
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> Expression("lower(s) == 'yes'").way({"s": pa.string()})
+        'columns, by pyarrow.compute'
+        """
+        return way_of(self._folded, types)
 
 
 @dataclass(frozen=True)
@@ -182,21 +199,28 @@ class Expr:
             each.check(known, f"{where}, expression {name!r}" if where else each.where)
 
     def evaluate(
-        self, columns: Mapping[str, Values], n: int
-    ) -> tuple[dict[str, Values], list[tuple[int, Exception]]]:
+        self, columns: Mapping[str, Any], n: int, to_arrow: Container[str] = ()
+    ) -> tuple[dict[str, Any], list[tuple[int, Exception]]]:
         """Evaluate all on N rows.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray of shape (N,) or Arrow array of length N
+        n : int
+        to_arrow : container of str
+            Which of `outputs` may come as Arrow arrays.
 
         Returns
         -------
-        dict of str to ndarray of shape (N,)
+        dict of str to ndarray of shape (N,) or Arrow array
             See `Evaluated.values`.
         list of (int, Exception)
             Failed rows, ascending; of a row that fails in several, the first one's exception.
         """
-        values: dict[str, Values] = {}
+        values: dict[str, Any] = {}
         errors: dict[int, Exception] = {}
         for name, each in self.expressions.items():
-            result = each.evaluate(columns, n)
+            result = each.evaluate(columns, n, to_arrow=name in to_arrow)
             values[name] = result.values
             for row, error in result.errors:
                 errors.setdefault(row, error)
@@ -205,6 +229,10 @@ class Expr:
     def scalar(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Evaluate on one row in plain Python."""
         return {name: each.scalar(row) for name, each in self.expressions.items()}
+
+    def ways(self, types: Mapping[str, Any]) -> dict[str, str]:
+        """Return for each output how it is computed; see `Expression.way`."""
+        return {name: each.way(types) for name, each in self.expressions.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +294,12 @@ class When:
         for number, (condition, _) in enumerate(self.cases, 1):
             condition.check(known, f"{where}, case {number}" if where else condition.where)
 
-    def evaluate(self, columns: Mapping[str, Values], n: int) -> Routed:
+    def evaluate(self, columns: Mapping[str, Any], n: int) -> Routed:
         """Route N rows; a case is evaluated on the rows that no earlier case has taken.
 
         Parameters
         ----------
-        columns : mapping of str to ndarray of shape (N,)
+        columns : mapping of str to ndarray of shape (N,) or Arrow array of length N
             As for `Expression.evaluate`.
         n : int
             Rows.
@@ -292,6 +320,10 @@ class When:
         codes[[row for row, _ in errors]] = -1
         return Routed(codes, self.labels, sorted(errors, key=lambda item: item[0]))
 
+    def ways(self, types: Mapping[str, Any]) -> dict[str, str]:
+        """Return for each case, by its text, how it is computed; see `Expression.way`."""
+        return {condition.text: condition.way(types) for condition, _ in self.cases}
+
     def scalar(self, row: Mapping[str, Any]) -> str:
         """Route one row in plain Python."""
         for condition, label in self.cases:
@@ -309,7 +341,8 @@ def expr(**expressions: str) -> Expr:
         Channel to write = what to write: arithmetic (``+ - * / // % **``), comparisons,
         ``and or not``, ``a if test else b``, ``in [...]``, ``is None``, and the functions
         abs, bool, ceil, clip, cos, exp, expm1, float, floor, int, isfinite, isnan, len, log,
-        log10, log1p, max, min, round, sin, sqrt, tan, where.
+        log10, log1p, max, min, round, sin, sqrt, tan, where; for texts contains, endswith,
+        lower, startswith, strip, upper.
 
     Returns
     -------
@@ -374,22 +407,23 @@ def _label(label: object) -> str:
 
 def _test(
     condition: Expression,
-    columns: Mapping[str, Values],
+    columns: Mapping[str, Any],
     n: int,
     rows: npt.NDArray[np.intp] | None,
 ) -> tuple[npt.NDArray[np.intp], list[tuple[int, Exception]]]:
     """Return the rows on which a condition holds, and those on which it fails."""
     if rows is not None:
-        columns = {name: columns[name][rows] for name in condition.names if name in columns}
+        columns = {name: taken(columns[name], rows) for name in condition.names if name in columns}
     result = condition.evaluate(columns, n)
     errors = dict(result.errors)
     held = np.zeros(n, np.bool_)
     if result.values.dtype == np.bool_:
         held |= result.values
     else:
+        cells = result.values.tolist()  # of Python's types, which errors name
         for position in sorted({*range(n)} - errors.keys()):
             try:
-                held[position] = truth(result.values[position])
+                held[position] = truth(cells[position])
             except TypeError as error:
                 errors[position] = error
     where = np.flatnonzero(held)
