@@ -31,8 +31,9 @@ from vecgraph.checkpoint.serde._atoms import (
 from vecgraph.checkpoint.serde._codes import MAX_DEPTH, Refused
 from vecgraph.checkpoint.serde._known import FACTORIES, is_slotted, stored_name
 from vecgraph.checkpoint.serde._record import Record
+from vecgraph.errors import UnserialisableError
 
-__all__ = ["NATIVE", "lower"]
+__all__ = ["NATIVE", "lower", "lowered", "too_deep"]
 
 Handler: TypeAlias = Callable[[Any, int], Any]
 
@@ -62,6 +63,33 @@ def lower(value: Any, depth: int = 0) -> Any:
         return value
     handler = _HANDLERS.get(kind) or _handler(kind)
     return handler(value, depth)
+
+
+def lowered(value: Any, *prefix: str) -> Any:
+    """Do the same for a whole value, and raise what the program is to see.
+
+    Raises
+    ------
+    UnserialisableError
+        The steps to the refused part follow those of `prefix`.
+    """
+    try:
+        return lower(value)
+    except Refused as refused:
+        loop = len(set(refused.trail)) < len(refused.trail)
+        why = (
+            ("it contains itself", "Refer to it by an id instead.")
+            if loop
+            else (refused.reason, refused.hint)
+        )
+        raise UnserialisableError.at([*prefix, *refused.steps[::-1]], *why) from None
+    except RecursionError:
+        raise too_deep(*prefix) from None
+
+
+def too_deep(*prefix: str) -> UnserialisableError:
+    """Build the error of a value that this thread's stack cannot bear."""
+    return UnserialisableError.at(prefix, "it is nested deeper than the stack", "Flatten it.")
 
 
 def _int(value: int, _depth: int) -> Any:
