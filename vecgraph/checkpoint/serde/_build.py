@@ -125,23 +125,26 @@ def make(classes: Classes, code: int, name: str, content: Any) -> Any:
 
 def as_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     """Return a dict of keys that must differ."""
-    _check_keys([key for key, _ in pairs])
+    if len(pairs) > _KEYS_CHECKED:
+        _check_hashes([key for key, _ in pairs])
     made = dict(pairs)
-    _check_distinct(len(made), len(pairs))
+    if len(made) != len(pairs):
+        _check_distinct(len(made), len(pairs))
     return made
 
 
 def _as_set(kind: type[Any], content: Any) -> Any:
     items = _sequence(content)
-    _check_keys(items)
+    if len(items) > _KEYS_CHECKED:
+        _check_hashes(items)
     made = kind(items)
     _check_distinct(len(made), len(items))
     return made
 
 
-def _check_keys(keys: list[Any]) -> None:
+def _check_hashes(keys: list[Any]) -> None:
     # Keys of one hash take a time that grows with the square of their number.
-    if len(keys) > _KEYS_CHECKED and len(set(map(hash, keys))) * _SAME_HASH < len(keys):
+    if len(set(map(hash, keys))) * _SAME_HASH < len(keys):
         raise ValueError(f"{len(keys)} keys have {len(set(map(hash, keys)))} hashes")
 
 

@@ -40,6 +40,7 @@ Handler: TypeAlias = Callable[[Any, int], Any]
 NATIVE: Final = frozenset({type(None), bool, float, bytes, msgpack.Timestamp})
 """Types whose every value MessagePack stores as it is."""
 
+_TEXTS: Final = frozenset({str})
 _ATTRIBUTE: Final = 60
 """Longest key that a path shows in full."""
 
@@ -113,7 +114,12 @@ def _list(value: Iterable[Any], depth: int, owner: Any = None) -> Any:
     items: list[Any] = []
     try:
         for item in value:
-            items.append(lower(item, depth + 1))  # noqa: PERF401 - its length is the path
+            kind = type(item)
+            # As `lower` does; a call an item is most of what that costs.
+            if kind in NATIVE or (kind is str and item.isascii()):
+                items.append(item)
+            else:
+                items.append((_HANDLERS.get(kind) or _handler(kind))(item, depth + 1))
     except Refused as refused:
         refused.leave(f"[{len(items)}]", value if owner is None else owner)
         raise
@@ -126,6 +132,25 @@ def _dict(value: dict[Any, Any], depth: int, owner: Any = None) -> Any:
     The `owner` is the instance whose attributes `value` holds.
     """
     _check_depth(depth)
+    if not (_TEXTS.issuperset(map(type, value)) and all(map(str.isascii, value))):
+        return _odd_dict(value, depth, owner)
+    items: dict[str, Any] = {}
+    key = ""
+    try:
+        for key, item in value.items():
+            kind = type(item)
+            if kind in NATIVE or (kind is str and item.isascii()):
+                items[key] = item
+            else:
+                items[key] = (_HANDLERS.get(kind) or _handler(kind))(item, depth + 1)
+    except Refused as refused:
+        refused.leave(_step(key), value if owner is None else owner)
+        raise
+    return items
+
+
+def _odd_dict(value: dict[Any, Any], depth: int, owner: Any) -> Any:
+    """Lower a dict with keys of any kind."""
     keys: list[Any] = []
     items: list[Any] = []
     try:

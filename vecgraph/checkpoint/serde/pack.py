@@ -94,11 +94,15 @@ builtin_function_or_method.
         CorruptDataError
             They are anything else.
         """
+        try:
+            if len(data) < _CHECKED:
+                return msgpack.unpackb(data, ext_hook=atom)
+        except Exception:  # noqa: BLE001, S110 - the general way reads it or says what is wrong
+            pass
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"Packed values are bytes, not {type(data).__name__}.")
         with reading("packed values"):
-            if len(data) >= _CHECKED:
-                _check_sizes(data)
+            _check_sizes(data)
             return self._unpack(data)
 
     def _pack(self, value: Any) -> bytes:
