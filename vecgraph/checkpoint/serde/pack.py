@@ -102,7 +102,8 @@ builtin_function_or_method.
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"Packed values are bytes, not {type(data).__name__}.")
         with reading("packed values"):
-            _check_sizes(data)
+            if len(data) >= _CHECKED:
+                _check_sizes(data)
             return self._unpack(data)
 
     def _pack(self, value: Any) -> bytes:
