@@ -107,7 +107,10 @@ builtin_function_or_method.
             return self._unpack(data)
 
     def _pack(self, value: Any) -> bytes:
-        packer = self._idle.pop() if self._idle else msgpack.Packer(strict_types=True)
+        try:
+            packer = self._idle.pop()
+        except IndexError:
+            packer = msgpack.Packer(strict_types=True)
         packed: bytes = packer.pack(value)
         # Not after an error: what it left behind in the buffer is nobody's.
         self._idle.append(packer)

@@ -1,4 +1,4 @@
-"""States as an Arrow IPC stream: typed columns that pandas, polars and DuckDB read as they are."""
+"""States as an Arrow IPC stream: typed columns that pandas and polars read as they are."""
 
 from __future__ import annotations
 
