@@ -124,6 +124,37 @@ def test_arrow_columns_are_typed_where_they_can_be_and_packed_where_not():
     assert difference(states, codec("arrow").decode(codec("arrow").encode(states))) is None
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2**63, 1],
+        [-(2**63) - 1],
+        ["\ud800", "a"],
+        [{"a": 1}, {"a": 1, "b": 2}],
+        [{"a": 1, "b": 2}, {"a": 1}],
+        [{"a": 1, "b": 2}, {"b": 2, "a": 1}],
+        [{1: 2}],
+        [{}],
+        [{"\ud800": 1}],
+        [1, True],
+        [1, 1.0],
+        ["a", b"a"],
+        [[1], [1.0]],
+        [[1], ["a"]],
+        [(1,)],
+        [np.int64(1)],
+        [datetime(2026, 1, 1)],
+    ],
+    ids=repr,
+)
+def test_a_column_that_no_arrow_type_keeps_is_packed(values):
+    made = codec("arrow")
+    states = [{"x": value} for value in values]
+    data = made.encode(states)
+    assert pa.ipc.open_stream(data).schema.field("x").metadata == {b"vecgraph": b"packed"}
+    assert difference(states, made.decode(data)) is None
+
+
 def test_pandas_and_polars_read_arrow_without_us():
     data = codec("arrow").encode(STATES)
     frame = pa.ipc.open_stream(data).read_pandas()
