@@ -90,7 +90,8 @@ def hints_of(kind: type[Any]) -> dict[str, Any]:
 
 def _resolved(module: str, name: str, annotation: Any) -> Any:
     """Return one annotation, if its names can be resolved in the module that it is from."""
-    alone = type(name, (), {"__annotations__": {name: annotation}, "__module__": module})
+    # Not called after the key: a class cannot have every name that a key can.
+    alone = type("Alone", (), {"__annotations__": {name: annotation}, "__module__": module})
     try:
         return get_type_hints(alone, include_extras=True)[name]
     except Exception:  # noqa: BLE001 - then nothing that it names can come back as an instance
