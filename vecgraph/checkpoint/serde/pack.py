@@ -94,16 +94,18 @@ builtin_function_or_method.
         CorruptDataError
             They are anything else.
         """
+        small = len(data) < _CHECKED
         try:
-            if len(data) < _CHECKED:
+            if small:
                 return msgpack.unpackb(data, ext_hook=atom)
         except Exception:  # noqa: BLE001, S110 - the general way reads it or says what is wrong
             pass
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"Packed values are bytes, not {type(data).__name__}.")
         with reading("packed values"):
-            if len(data) >= _CHECKED:
-                _check_sizes(data)
+            if small:
+                return self._unpack_marked(data)
+            _check_sizes(data)
             return self._unpack(data)
 
     def _pack(self, value: Any) -> bytes:
@@ -129,7 +131,10 @@ builtin_function_or_method.
             return msgpack.unpackb(data, ext_hook=atom)
         except (Marked, ValueError):
             # A mark, or a key that is no text; or damage, which then raises again.
-            reader = Reader(self._classes)
+            return self._unpack_marked(data)
+
+    def _unpack_marked(self, data: Any) -> Any:
+        reader = Reader(self._classes)
         value = msgpack.unpackb(
             data, ext_hook=reader.ext, object_pairs_hook=reader.pairs, strict_map_key=False
         )
