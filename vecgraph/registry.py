@@ -8,7 +8,15 @@ from typing import Any
 
 __all__ = ["UnknownNameError", "load", "names", "unknown"]
 
-BUILT_IN = {"tasks": {"demo": "vecgraph.evals.demo:task"}}
+BUILT_IN = {
+    "codecs": {
+        "arrow": "vecgraph.checkpoint.serde.codecs.arrow:ArrowCodec",
+        "json": "vecgraph.checkpoint.serde.codecs.text:JsonCodec",
+        "msgpack": "vecgraph.checkpoint.serde.codecs.packed:MsgpackCodec",
+        "protobuf": "vecgraph.checkpoint.serde.codecs.proto:ProtobufCodec",
+    },
+    "tasks": {"demo": "vecgraph.evals.demo:task"},
+}
 
 
 class UnknownNameError(LookupError):

@@ -492,3 +492,6 @@ def containers(items: Any) -> Any:
 
 values = st.recursive(leaves, containers, max_leaves=12)
 """Any value that can be stored."""
+
+few_values = st.recursive(leaves, containers, max_leaves=4)
+"""The same, smaller."""

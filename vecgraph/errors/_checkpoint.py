@@ -28,6 +28,8 @@ class UnserialisableError(TypeError):
 
     path: str = ""
     reason: str = ""
+    _steps: tuple[str, ...] = ()
+    _hint: str = ""
 
     @classmethod
     def at(cls, steps: Sequence[str], reason: str, hint: str) -> UnserialisableError:
@@ -44,7 +46,12 @@ class UnserialisableError(TypeError):
             path = f"{path}... ({len(steps)} levels)"
         error = cls(f"Cannot store {path or 'the value'}: {reason}.\nHint: {hint}")
         error.path, error.reason = path, reason
+        error._steps, error._hint = tuple(steps), hint
         return error
+
+    def within(self, *steps: str) -> UnserialisableError:
+        """Return the same error, seen from further out: `steps` come before its own."""
+        return self.at([*steps, *self._steps], self.reason, self._hint)
 
 
 class CorruptDataError(ValueError):

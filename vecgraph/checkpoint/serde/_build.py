@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -21,8 +22,9 @@ from vecgraph.checkpoint.serde._instances import Changed
 from vecgraph.checkpoint.serde._known import FACTORIES, Classes, is_slotted, warn_once
 from vecgraph.checkpoint.serde._record import Record
 from vecgraph.constants import MISSING
+from vecgraph.errors import CorruptDataError
 
-__all__ = ["Marked", "Reader", "atom"]
+__all__ = ["Marked", "Reader", "as_dict", "atom", "make", "reading"]
 
 Maker: TypeAlias = Callable[[Classes, str, Any], Any]
 
@@ -37,6 +39,23 @@ _SAME_HASH: Final = 16
 
 class Marked(Exception):
     """There is a mark in the data: it takes a `Reader` to read them."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever is raised within into the one error of data that cannot be read.
+
+    Raises
+    ------
+    CorruptDataError
+    """
+    try:
+        yield
+    except CorruptDataError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise CorruptDataError.reading(what, reason[:300]) from error
 
 
 def atom(code: int, data: bytes) -> Any:
@@ -86,11 +105,10 @@ class Reader:
         if len(pairs) == 1 and type(pairs[0][0]) is _Mark:
             mark, content = pairs[0]
             self._open -= 1
-            name = mark.data.decode("utf-8", "surrogatepass")
-            if (mark.code in NAMED) != bool(name):
-                raise ValueError(f"extension type {mark.code} with the name {name[:40]!r}")
-            return _MAKERS[mark.code](self._classes, name, content)
-        return _as_dict(pairs)
+            return make(
+                self._classes, mark.code, mark.data.decode("utf-8", "surrogatepass"), content
+            )
+        return as_dict(pairs)
 
     def finish(self) -> None:
         """Check that no mark was left where a value belongs."""
@@ -98,24 +116,35 @@ class Reader:
             raise ValueError("an extension type that is no value stands where one belongs")
 
 
-def _as_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    _check_keys([key for key, _ in pairs])
+def make(classes: Classes, code: int, name: str, content: Any) -> Any:
+    """Return what a mark says that its content is."""
+    if (code in NAMED) != bool(name):
+        raise ValueError(f"extension type {code} with the name {name[:40]!r}")
+    return _MAKERS[code](classes, name, content)
+
+
+def as_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a dict of keys that must differ."""
+    if len(pairs) > _KEYS_CHECKED:
+        _check_hashes([key for key, _ in pairs])
     made = dict(pairs)
-    _check_distinct(len(made), len(pairs))
+    if len(made) != len(pairs):
+        _check_distinct(len(made), len(pairs))
     return made
 
 
 def _as_set(kind: type[Any], content: Any) -> Any:
     items = _sequence(content)
-    _check_keys(items)
+    if len(items) > _KEYS_CHECKED:
+        _check_hashes(items)
     made = kind(items)
     _check_distinct(len(made), len(items))
     return made
 
 
-def _check_keys(keys: list[Any]) -> None:
+def _check_hashes(keys: list[Any]) -> None:
     # Keys of one hash take a time that grows with the square of their number.
-    if len(keys) > _KEYS_CHECKED and len(set(map(hash, keys))) * _SAME_HASH < len(keys):
+    if len(set(map(hash, keys))) * _SAME_HASH < len(keys):
         raise ValueError(f"{len(keys)} keys have {len(set(map(hash, keys)))} hashes")
 
 
@@ -165,7 +194,7 @@ def _frozenset(_classes: Classes, _name: str, content: Any) -> Any:
 
 def _pairs(_classes: Classes, _name: str, content: Any) -> Any:
     items = iter(_sequence(content))
-    return _as_dict(list(zip(items, items, strict=True)))
+    return as_dict(list(zip(items, items, strict=True)))
 
 
 def _deque(_classes: Classes, _name: str, content: Any) -> Any:
@@ -206,15 +235,12 @@ def _string_array(_classes: Classes, _name: str, content: Any) -> Any:
     order, shape, elements, coerce, missing = _parts(content, 5)
     count = _arrays.check_shape(_sequence(shape))
     _check_distinct(count, len(_sequence(elements)))
-    marks = {"na_object": missing[0]} if _sequence(missing) else {}
-    dtype = np.dtypes.StringDType(coerce=bool(coerce), **marks)
-    kinds = {str, *map(type, missing)}
-    if (
-        len(missing) > 1
-        or not kinds <= {str, float, type(None)}
-        or not all(type(item) in kinds for item in elements)
-    ):
+    kinds = {str, *map(type, _sequence(missing))}
+    alien = kinds - {str, float, type(None)} or set(map(type, elements)) - kinds
+    if alien or len(missing) > 1:
         raise ValueError("an array of strings with something else in it")
+    marks = {"na_object": missing[0]} if missing else {}
+    dtype = np.dtypes.StringDType(coerce=bool(coerce), **marks)
     return _arrays.shaped(np.array(elements, dtype), shape, order)
 
 

@@ -44,7 +44,7 @@ _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 # that the program has imported by itself; what it has not imported comes back as a record.
 _LANGGRAPH: Final = frozenset(kind.__name__ for kind in _OURS)
 _ELSEWHERE: Final = {
-    "vecgraph.graph.message": frozenset({"RemoveMessage"}),
+    "vecgraph.messages": frozenset({"RemoveMessage"}),
     "langgraph.types": _LANGGRAPH,
     "langgraph.store.base": frozenset({"Item"}),
     "langgraph.checkpoint.serde.types": frozenset({"_DeltaSnapshot"}),

@@ -31,14 +31,16 @@ from vecgraph.checkpoint.serde._atoms import (
 from vecgraph.checkpoint.serde._codes import MAX_DEPTH, Refused
 from vecgraph.checkpoint.serde._known import FACTORIES, is_slotted, stored_name
 from vecgraph.checkpoint.serde._record import Record
+from vecgraph.errors import UnserialisableError
 
-__all__ = ["NATIVE", "lower"]
+__all__ = ["NATIVE", "lower", "lowered", "too_deep"]
 
 Handler: TypeAlias = Callable[[Any, int], Any]
 
 NATIVE: Final = frozenset({type(None), bool, float, bytes, msgpack.Timestamp})
 """Types whose every value MessagePack stores as it is."""
 
+_TEXTS: Final = frozenset({str})
 _ATTRIBUTE: Final = 60
 """Longest key that a path shows in full."""
 
@@ -64,6 +66,33 @@ def lower(value: Any, depth: int = 0) -> Any:
     return handler(value, depth)
 
 
+def lowered(value: Any, *prefix: str) -> Any:
+    """Do the same for a whole value, and raise what the program is to see.
+
+    Raises
+    ------
+    UnserialisableError
+        The steps to the refused part follow those of `prefix`.
+    """
+    try:
+        return lower(value)
+    except Refused as refused:
+        loop = len(set(refused.trail)) < len(refused.trail)
+        why = (
+            ("it contains itself", "Refer to it by an id instead.")
+            if loop
+            else (refused.reason, refused.hint)
+        )
+        raise UnserialisableError.at([*prefix, *refused.steps[::-1]], *why) from None
+    except RecursionError:
+        raise too_deep(*prefix) from None
+
+
+def too_deep(*prefix: str) -> UnserialisableError:
+    """Build the error of a value that this thread's stack cannot bear."""
+    return UnserialisableError.at(prefix, "it is nested deeper than the stack", "Flatten it.")
+
+
 def _int(value: int, _depth: int) -> Any:
     return value if INT_MIN <= value <= INT_MAX else _BIG_INT(value)
 
@@ -85,7 +114,12 @@ def _list(value: Iterable[Any], depth: int, owner: Any = None) -> Any:
     items: list[Any] = []
     try:
         for item in value:
-            items.append(lower(item, depth + 1))  # noqa: PERF401 - its length is the path
+            kind = type(item)
+            # As `lower` does; a call an item is most of what that costs.
+            if kind in NATIVE or (kind is str and item.isascii()):
+                items.append(item)
+            else:
+                items.append((_HANDLERS.get(kind) or _handler(kind))(item, depth + 1))
     except Refused as refused:
         refused.leave(f"[{len(items)}]", value if owner is None else owner)
         raise
@@ -98,6 +132,25 @@ def _dict(value: dict[Any, Any], depth: int, owner: Any = None) -> Any:
     The `owner` is the instance whose attributes `value` holds.
     """
     _check_depth(depth)
+    if not (_TEXTS.issuperset(map(type, value)) and all(map(str.isascii, value))):
+        return _odd_dict(value, depth, owner)
+    items: dict[str, Any] = {}
+    key = ""
+    try:
+        for key, item in value.items():
+            kind = type(item)
+            if kind in NATIVE or (kind is str and item.isascii()):
+                items[key] = item
+            else:
+                items[key] = (_HANDLERS.get(kind) or _handler(kind))(item, depth + 1)
+    except Refused as refused:
+        refused.leave(_step(key), value if owner is None else owner)
+        raise
+    return items
+
+
+def _odd_dict(value: dict[Any, Any], depth: int, owner: Any) -> Any:
+    """Lower a dict with keys of any kind."""
     keys: list[Any] = []
     items: list[Any] = []
     try:

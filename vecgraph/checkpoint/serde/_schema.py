@@ -10,7 +10,7 @@ from typing import Any, ForwardRef, TypeVar, get_args, get_origin, get_type_hint
 from vecgraph.checkpoint.serde import _instances as instances
 from vecgraph.schema import is_typed_dict
 
-__all__ = ["classes_in"]
+__all__ = ["classes_in", "hints_of"]
 
 
 def classes_in(*schemas: Any) -> tuple[type[Any], ...]:
@@ -47,7 +47,7 @@ def classes_in(*schemas: Any) -> tuple[type[Any], ...]:
         if isinstance(annotation, type) and get_origin(annotation) is None:
             if _is_stored(annotation):
                 found[annotation] = None
-            todo += _fields(annotation)
+            todo += hints_of(annotation).values()
         else:
             todo += _parts(annotation)
     return tuple(sorted(found, key=instances.name_of))
@@ -66,30 +66,36 @@ def _is_stored(kind: type[Any]) -> bool:
     )
 
 
-def _fields(kind: type[Any]) -> list[Any]:
-    """Return the annotations of a class's fields, as far as they can be resolved."""
+def hints_of(kind: type[Any]) -> dict[str, Any]:
+    """Return the annotations of a class's fields; `Any` for one that cannot be resolved.
+
+    Examples
+    --------
+    >>> hints_of(typing.NamedTuple("Pair", [("left", int), ("right", "NotThere")]))
+    {'left': <class 'int'>, 'right': typing.Any}
+    """
     if instances.is_model(kind):
-        return [field.annotation for field in kind.model_fields.values()]
+        return {name: field.annotation for name, field in kind.model_fields.items()}
     if kind.__module__ == "builtins":
-        return []
+        return {}
     try:
-        return list(get_type_hints(kind, include_extras=True).values())
+        return get_type_hints(kind, include_extras=True)
     except Exception:  # noqa: BLE001 - a name that is only there for type checkers, mostly
-        return [
-            hint
-            for base in kind.__mro__
-            for name, item in vars(base).get("__annotations__", {}).items()
-            for hint in _resolved(base.__module__, name, item)
-        ]
+        return {
+            name: _resolved(base.__module__, name, annotation)
+            for base in reversed(kind.__mro__)
+            for name, annotation in vars(base).get("__annotations__", {}).items()
+        }
 
 
-def _resolved(module: str, name: str, annotation: Any) -> list[Any]:
+def _resolved(module: str, name: str, annotation: Any) -> Any:
     """Return one annotation, if its names can be resolved in the module that it is from."""
-    alone = type(name, (), {"__annotations__": {name: annotation}, "__module__": module})
+    # Not called after the key: a class cannot have every name that a key can.
+    alone = type("Alone", (), {"__annotations__": {name: annotation}, "__module__": module})
     try:
-        return list(get_type_hints(alone, include_extras=True).values())
+        return get_type_hints(alone, include_extras=True)[name]
     except Exception:  # noqa: BLE001 - then nothing that it names can come back as an instance
-        return []
+        return Any
 
 
 def _parts(annotation: Any) -> list[Any]:

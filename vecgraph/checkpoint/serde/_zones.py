@@ -8,6 +8,7 @@ import pkgutil
 import re
 import zoneinfo
 from datetime import UTC, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from vecgraph.checkpoint.serde._codes import Refused
@@ -62,17 +63,16 @@ def zone_of(text: str) -> tzinfo:
         return timezone(delta, name) if named else timezone(delta)
     if not text.startswith("=") or not _KEY.fullmatch(key := text[1:]):
         raise ValueError(f"{text!r} is no time zone")
-    if not _exists(key):
+    if not (_has_file(key, zoneinfo.TZPATH) or key in _BUNDLED):
         raise ValueError(f"this machine has no time zone {key!r}; install the package tzdata")
     return zoneinfo.ZoneInfo(key)
 
 
-def _exists(key: str) -> bool:
+@lru_cache(maxsize=1_024)
+def _has_file(key: str, folders: tuple[str, ...]) -> bool:
     # ZoneInfo imports a package of data by the zone's name where the system has no file for it;
     # here that may only ever be one that `_load_bundled` has loaded at the start.
-    if any(os.path.isfile(os.path.join(folder, *key.split("/"))) for folder in zoneinfo.TZPATH):
-        return True
-    return key in _BUNDLED
+    return any(os.path.isfile(os.path.join(folder, *key.split("/"))) for folder in folders)
 
 
 def _load_bundled() -> frozenset[str]:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 
 from vecgraph.checkpoint.serde._atoms import StoredError
-from vecgraph.checkpoint.serde._build import Marked, Reader, atom
-from vecgraph.checkpoint.serde._codes import MAX_DEPTH, Refused
+from vecgraph.checkpoint.serde._build import Marked, Reader, atom, reading
+from vecgraph.checkpoint.serde._codes import MAX_DEPTH
 from vecgraph.checkpoint.serde._known import Classes
-from vecgraph.checkpoint.serde._lower import NATIVE, lower
+from vecgraph.checkpoint.serde._lower import NATIVE, lowered
 from vecgraph.checkpoint.serde._record import Record
-from vecgraph.errors import CorruptDataError, UnserialisableError
+from vecgraph.errors import UnserialisableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,56 +94,52 @@ builtin_function_or_method.
         CorruptDataError
             They are anything else.
         """
+        small = len(data) < _CHECKED
         try:
-            if len(data) >= _CHECKED:
-                _check_sizes(data)
+            if small:
+                return msgpack.unpackb(data, ext_hook=atom)
+        except Exception:  # noqa: BLE001, S110 - the general way reads it or says what is wrong
+            pass
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"Packed values are bytes, not {type(data).__name__}.")
+        with reading("packed values"):
+            if small:
+                return self._unpack_marked(data)
+            _check_sizes(data)
             return self._unpack(data)
-        except CorruptDataError:
-            raise
-        except Exception as error:
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise
-            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise CorruptDataError.reading("packed values", reason[:300]) from error
 
     def _pack(self, value: Any) -> bytes:
-        packer = self._idle.pop() if self._idle else msgpack.Packer(strict_types=True)
+        try:
+            packer = self._idle.pop()
+        except IndexError:
+            packer = msgpack.Packer(strict_types=True)
         packed: bytes = packer.pack(value)
         # Not after an error: what it left behind in the buffer is nobody's.
         self._idle.append(packer)
         return packed
 
     def _pack_lowered(self, value: Any) -> bytes:
+        low = lowered(value)
         try:
-            return self._pack(lower(value))
-        except Refused as refused:
-            raise _error(refused) from None
-        except RecursionError:
-            deep = Refused("it is nested deeper than the stack", "Flatten it.")
-            raise _error(deep) from None
+            return self._pack(low)
         except (TypeError, ValueError, OverflowError) as error:
-            large = Refused(f"{type(value).__name__} ({error})", "Store it in smaller parts.")
-            raise _error(large) from error
+            reason = f"{type(value).__name__} ({error})"
+            raise UnserialisableError.at([], reason, "Store it in smaller parts.") from error
 
     def _unpack(self, data: Any) -> Any:
         try:
             return msgpack.unpackb(data, ext_hook=atom)
         except (Marked, ValueError):
             # A mark, or a key that is no text; or damage, which then raises again.
-            reader = Reader(self._classes)
+            return self._unpack_marked(data)
+
+    def _unpack_marked(self, data: Any) -> Any:
+        reader = Reader(self._classes)
         value = msgpack.unpackb(
             data, ext_hook=reader.ext, object_pairs_hook=reader.pairs, strict_map_key=False
         )
         reader.finish()
         return value
-
-
-def _error(refused: Refused) -> UnserialisableError:
-    if len(set(refused.trail)) < len(refused.trail):
-        return UnserialisableError.at(
-            refused.steps[::-1], "it contains itself", "Refer to it by an id instead."
-        )
-    return UnserialisableError.at(refused.steps[::-1], refused.reason, refused.hint)
 
 
 def _must_be_plain(packed: bytes) -> bool:
