@@ -92,6 +92,16 @@ class Marks:
             for branch in self._known.branches
         )
 
+    def lineage(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return the threads from `lo` to `hi` and all that they have ancestors in, as ranges."""
+        found = {(lo, hi)}
+        found.update(
+            (branch.of_lo, branch.of_hi)
+            for branch in self._known.branches
+            if branch.lo <= hi and branch.hi >= lo
+        )
+        return sorted(found)
+
     def _all_gone(self, branch: Branch) -> bool:
         if any(lo <= branch.lo and branch.hi <= hi for lo, hi in self._known.ranges):
             return True
