@@ -155,6 +155,11 @@ class Writer:
         """Forget how a thread ends."""
         self._tails.pop(number, None)
 
+    def forget_threads(self, lo: int, hi: int) -> None:
+        """Forget how threads end: somebody else has written to them."""
+        for number in [number for number in self._tails if lo <= number <= hi]:
+            del self._tails[number]
+
     def put(
         self,
         config: RunnableConfig,

@@ -104,9 +104,9 @@ class Model:
 
     def delete_for_runs(self, runs: list[str]) -> None:
         """Delete checkpoints by run."""
-        for stored in self.threads.values():
-            for i in [i for i, s in stored.items() if s.metadata.get("run_id") in runs]:
-                del stored[i]
+        for key, stored in self.threads.items():
+            gone = [i for i, s in stored.items() if s.metadata.get("run_id") in runs]
+            self._delete(key, gone)
 
     def copy_thread(self, source: str, target: str) -> None:
         """Copy a thread."""
@@ -116,11 +116,21 @@ class Model:
 
     def prune(self, threads: list[str], strategy: str) -> None:
         """Keep the latest, or nothing."""
+        if strategy == "delete":
+            for thread in threads:
+                self.delete_thread(thread)
+            return
         for key, stored in self.threads.items():
             if key[0] in threads:
-                keep = max(stored, default=None) if strategy == "keep_latest" else None
-                for i in [i for i in stored if i != keep]:
-                    del stored[i]
+                keep = max(stored, default=None)
+                self._delete(key, [i for i in stored if i != keep])
+
+    def _delete(self, key: Key, gone: list[str]) -> None:
+        """Delete checkpoints; with the last one goes what was written ahead of others."""
+        for i in gone:
+            del self.threads[key][i]
+        if gone and not self.threads[key]:
+            self.early = {k: v for k, v in self.early.items() if k[:2] != key}
 
 
 def _matches(metadata: dict[str, Any], wanted: dict[str, Any]) -> bool:
