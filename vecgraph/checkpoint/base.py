@@ -295,12 +295,14 @@ def _delta_walk(
     """Yield the configs to get and be sent their tuples; return the history."""
     writes: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
     seeds: dict[str, Any] = {}
+    passed: set[str | None] = set()
     target = (yield config) if channels else None
     ahead = None if target is None else target.parent_config
     while ahead is not None and len(seeds) < len(writes):
-        found = yield ahead
+        found = None if get_checkpoint_id(ahead) in passed else (yield ahead)
         if found is None:
             break
+        passed.add(get_checkpoint_id(ahead))
         for write in reversed(found.pending_writes or ()):
             if write[1] in writes and write[1] not in seeds:
                 writes[write[1]].append(write)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from vecgraph.checkpoint.arrays import Array, plain, runs, spread, spread_list, to_numpy
+from vecgraph.checkpoint.arrays import (
+    Array,
+    from_bytes,
+    plain,
+    runs,
+    spread,
+    spread_list,
+    taken,
+    to_numpy,
+)
 from vecgraph.checkpoint.typed import (
     APPENDED,
     BLOB,
@@ -62,8 +71,6 @@ FIXED = frozenset(
 
 Field = tuple[Any, Array]
 """A field of a schema and its array."""
-
-_LIST_OF_BYTES = pa.large_binary()
 
 
 def written(name: str) -> str:
@@ -173,7 +180,7 @@ def _named(
         marker = runs(marks, pa.uint8())
         fields.append((_field(f"{column}:marker", marker, name, "marker"), marker))
     if packed is not None:
-        data = pa.array(packed, _LIST_OF_BYTES)
+        data = from_bytes(packed)
         fields.append((_field(f"{column}:packed", data, name, "packed"), data))
     if base is not None:
         before = runs(base, pa.int64())
@@ -250,7 +257,7 @@ class Cells:
         """
         marks = self.said(where)
         if self.array is not None and (marks == VALUE).all():
-            array = self.array if where is None else self.array.take(pa.array(where))
+            array = self.array if where is None else taken(self.array, where)
             return column_of(self.kind, array)
         if (marks == CLEARED).all():
             return Column.absent(len(marks))
@@ -261,14 +268,14 @@ class Cells:
         cells = objects([MISSING] * len(marks))
         plainly = np.flatnonzero(marks == VALUE)
         if len(plainly):
-            known = column_of(self.kind, self.array.take(pa.array(at[plainly])))
+            known = column_of(self.kind, taken(self.array, at[plainly]))
             if (marks[marks != VALUE] == CLEARED).all():
                 return Column.absent(len(marks)).put(plainly, known)
             cells[plainly] = objects(known.tolist())
         cells[marks == NONE] = None
         one_by_one = np.flatnonzero((marks == PACKED) | (marks == BLOB))
         if len(one_by_one):
-            data = self.packed.take(pa.array(at[one_by_one])).to_pylist()
+            data = taken(self.packed, at[one_by_one]).to_pylist()
             kinds = marks[one_by_one].tolist()
             cells[one_by_one] = objects([load(k, d) for k, d in zip(kinds, data, strict=True)])
         return Column.of_cells(cells.tolist())
@@ -276,5 +283,5 @@ class Cells:
     def items(self, where: Values, load: Callable[[int, bytes], Any]) -> Iterator[list[Any]]:
         """Return the items appended at each of `where`."""
         kinds = np.where(self.marks[where] & _IN_BLOB, BLOB, PACKED).tolist()
-        data = self.packed.take(pa.array(where)).to_pylist()
+        data = taken(self.packed, where).to_pylist()
         return (load(k, d) for k, d in zip(kinds, data, strict=True))

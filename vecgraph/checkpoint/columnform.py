@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from vecgraph.checkpoint.arrays import coded, constant, decoded, plain, runs, to_numpy
+from vecgraph.checkpoint.arrays import (
+    coded,
+    constant,
+    decoded,
+    from_bytes,
+    from_numpy,
+    from_texts,
+    plain,
+    runs,
+    to_numpy,
+)
 from vecgraph.checkpoint.cells import FIXED, Cells, Field, channel_fields, channels_of
 from vecgraph.checkpoint.chunks import FORMAT, Compression, Span, damaged, encode
 from vecgraph.engine.flush import ColumnChange, Flush, GraphForm
@@ -157,8 +167,8 @@ def _fixed(flush: Flush, ts: int, metadata: bytes, snapped: Where) -> Iterator[F
     if flush.parent is not None or flush.parent_thread is not None:
         yield from _parents(flush)
     yield _integers("step", flush.step, pa.int64())
-    yield _field("ts", constant(ts, n, _TIME))
-    yield _field("source", constant(flush.source, n, pa.large_string()))
+    yield _field("ts", constant(from_numpy(np.array([ts]), _TIME), n))
+    yield _field("source", constant(from_texts([flush.source]), n))
     yield _integers("clock", flush.clock, pa.int64())
     names = [_joined(nodes) for nodes in flush.nodes]
     yield _field("ran", coded(flush.ran, names))
@@ -167,7 +177,7 @@ def _fixed(flush: Flush, ts: int, metadata: bytes, snapped: Where) -> Iterator[F
         full = np.zeros(n, np.uint8)
         full[snapped] = 1
         yield _integers("full", full, pa.uint8())
-    yield _field("metadata", constant(metadata, n, pa.large_binary()))
+    yield _field("metadata", constant(from_bytes([metadata]), n))
 
 
 def _joined(nodes: Sequence[str]) -> str:
@@ -192,9 +202,9 @@ def _threads(threads: Values) -> Iterator[Field]:
     """Return the numbers of threads or, where they count up, the first of them."""
     n = len(threads)
     if int(threads[-1]) - int(threads[0]) == n - 1 and (np.diff(threads) == 1).all():
-        yield _field("first", constant(int(threads[0]), n, pa.int64()))
+        yield _field("first", constant(from_numpy(threads[:1], pa.int64()), n))
     else:
-        yield _field("thread", pa.array(threads, pa.int64()))
+        yield _field("thread", from_numpy(threads, pa.int64()))
 
 
 def _parents(flush: Flush) -> Iterator[Field]:
@@ -309,7 +319,7 @@ class ColumnChunk:
     @cached_property
     def ts(self) -> Values:
         """Microseconds since 1970, int64."""
-        return to_numpy(self.fixed("ts").cast(pa.int64()))
+        return to_numpy(self.fixed("ts"))
 
     @cached_property
     def clock(self) -> Values:

@@ -9,7 +9,7 @@ from vecgraph.checkpoint.entries import CLEAR, PUT, REF, SAME, Entry, Op
 from vecgraph.checkpoint.marks import Branch, branch_row, gone_rows
 from vecgraph.checkpoint.rows import EntryRow, Packed, Resolved
 from vecgraph.checkpoint.typed import BLOB
-from vecgraph.checkpoint.writer import dropped, news
+from vecgraph.checkpoint.writer import dropped, newer, news
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +79,8 @@ class Deletion:
         self._forget(number)
 
     def _hide(self, places: Sequence[tuple[int, int]]) -> None:
+        if not places:
+            return
         rows = gone_rows(places)
         self._shelf.append([self._shelf.rows_chunk("marks", rows, self._shelf.now())])
         self._marks.refresh()
@@ -161,10 +163,16 @@ class Deletion:
             (row.thread, int(chunk.seqs[at]), chunk.body(at))
             for chunk in self._shelf.rows([h for h in headers if h.kind == "writes"])
             for at in chunk.of(row.thread)
-            if is_of(row, int(chunk.seqs[at]), chunk.said(at))
+            if self._is_kept(row, int(chunk.seqs[at]), chunk.said(at))
         ]
         if rows:
             yield self._shelf.rows_chunk("writes", rows, self._shelf.now())
+
+    def _is_kept(self, row: Row, seq: int, said: Any) -> bool:
+        """Return whether a write is a checkpoint's, or of one that is not there yet."""
+        if seq >= 0:
+            return seq == row.seq
+        return self._views.view(row.thread).seq_of(said[0]) is None
 
     def copy(self, source: str, target: str) -> None:
         """Copy a thread with all its namespaces; the copy refers to the values of the other."""
@@ -195,7 +203,13 @@ class Deletion:
             entry = replace(self._link(row, places), top=None if top == seq else top)
             entries.append((copied, seq, entry.body()))
         now = self._shelf.now()
-        marks = [branch_row(Branch(copied, copied, number, number)), *gone_rows(gone)]
+        marks = [
+            *(
+                branch_row(Branch(copied, copied, *of))
+                for of in self._marks.lineage(number, number)
+            ),
+            *gone_rows(gone),
+        ]
         return [
             self._shelf.rows_chunk("entries", entries, now),
             *self._copied_writes(rows, copied, places),
@@ -218,7 +232,7 @@ class Deletion:
             self._like(row, state),
             parent=parent,
             changes=ops,
-            versions={c: v for c, v in state.versions.items() if base.versions.get(c) != v},
+            versions=newer(base.versions, state.versions),
             seen=news(base.seen, state.seen),
             dropped=dropped(base, state.versions, state.seen),
             metadata=None if known and base.metadata == state.metadata else state.metadata,
@@ -280,12 +294,7 @@ class Deletion:
             for row in rows
             for chunk in chunks
             for at in chunk.of(number)
-            if is_of(row, int(chunk.seqs[at]), chunk.said(at))
+            if int(chunk.seqs[at]) == row.seq
         ]
         if writes:
             yield self._shelf.rows_chunk("writes", writes, self._shelf.now())
-
-
-def is_of(row: Row, seq: int, said: Any) -> bool:
-    """Return whether a pending write belongs to a checkpoint."""
-    return seq == row.seq or (seq < 0 and isinstance(said, list) and said[:1] == [row.id])

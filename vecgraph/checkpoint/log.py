@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from vecgraph.checkpoint.base import BaseCheckpointSaver, get_checkpoint_id
-from vecgraph.checkpoint.bulk import Bulk
 from vecgraph.checkpoint.codec import Codec
+from vecgraph.checkpoint.columnread import ColumnReader, ColumnState
+from vecgraph.checkpoint.columnwrite import ColumnWriter
 from vecgraph.checkpoint.deletion import Deletion
 from vecgraph.checkpoint.marks import Marks
 from vecgraph.checkpoint.reader import Reader
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    import numpy as np
+    import numpy.typing as npt
+
     from vecgraph.checkpoint._forms import (
         ChannelVersions,
         Checkpoint,
@@ -36,8 +40,8 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.pipeline import Durability
     from vecgraph.checkpoint.storage import Storage
     from vecgraph.config import RunnableConfig
-    from vecgraph.engine.flush import Flush
-    from vecgraph.typing import Mask, Rows
+    from vecgraph.engine.flush import Flush, GraphForm
+    from vecgraph.typing import Rows
 
 __all__ = ["LogSaver"]
 
@@ -89,8 +93,11 @@ class LogSaver(BaseCheckpointSaver[Any]):
         parts = (self._shelf, self._threads, self._marks, self._views, self._codec)
         self._writer = Writer(*parts, snapshot_every)
         self._reader = Reader(*parts)
-        self._bulk = Bulk(self._shelf, self._threads, self._writer, self._codec, snapshot_every)
         self._deletion = Deletion(*parts, self._writer, self._reader)
+        self._column_reader = ColumnReader(self._shelf, self._marks, self._views, self._codec.load)
+        self._column_writer = ColumnWriter(
+            self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
+        )
         self._stale = True
 
     def _lost(self) -> None:
@@ -190,28 +197,83 @@ class LogSaver(BaseCheckpointSaver[Any]):
         """Store what a task wrote, before its superstep is complete."""
         self._write(self._writer.put_writes, config, writes, (task_id, task_path))
 
-    def now(self) -> int:
-        """Return the time for a flush: microseconds since 1970, later than all before."""
-        return self._shelf.now()
-
-    def register_threads(self, names: Sequence[str], ns: str = "") -> tuple[Rows, Mask]:
-        """Return the numbers of many threads; those that there are not are registered.
+    def register_threads(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        prefix: str = "",
+        count: int = 0,
+        first: int = 0,
+        ns: str = "",
+    ) -> Rows:
+        """Return the numbers of threads, for `write_columns`; unknown ones are made known.
 
         Parameters
         ----------
-        names : sequence of N str
-            Ids, each once.
+        ids : sequence of str, optional
+            Ids. Without them, the threads ``prefix + str(i)`` are meant, for `count` numbers
+            i from `first` on: that takes no room, however many they are.
+        ns : str
+            Namespace of all of them.
 
         Returns
         -------
-        int64 ndarray of shape (N,), bool ndarray of shape (N,)
-            The numbers, and which threads are new.
+        int64 ndarray
+            In the order of the ids.
         """
-        return self._write(self._bulk.register, names, ns)
+        if ids is not None:
+            return self._write(self._column_writer.register, [str(name) for name in ids], ns)
+        return self._write(self._column_writer.register_counted, prefix, count, first, ns)
 
-    def write_columns(self, flush: Flush) -> None:
-        """Store one checkpoint of each of many runs."""
-        self._write(self._bulk.write, flush)
+    def write_columns(self, flush: Flush) -> int:
+        """Store a checkpoint of each of many threads.
+
+        Returns
+        -------
+        int
+            The time that the checkpoints got, in microseconds since 1970.
+        """
+        return self._write(self._column_writer.write, flush)
+
+    def latest_places(self, threads: Rows) -> npt.NDArray[np.int32]:
+        """Return the place of each thread's latest checkpoint, -1 where it has none.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (N,)
+            Numbers of threads.
+
+        Returns
+        -------
+        int32 ndarray of shape (N,)
+        """
+        return self._read(self._column_reader.latest, threads)
+
+    def read_columns(
+        self,
+        threads: Rows,
+        seq: npt.NDArray[np.int32] | None = None,
+        *,
+        graph: GraphForm | None = None,
+    ) -> ColumnState:
+        """Return the states of many threads as columns.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (N,)
+            Numbers of threads.
+        seq : int32 ndarray of shape (N,), optional
+            Places of checkpoints; None: the latest.
+        graph : GraphForm, optional
+            Says which channels are signals and barriers, for checkpoints in row form.
+        """
+        return self._read(self._columns, threads, seq, graph)
+
+    def _columns(
+        self, threads: Rows, seq: npt.NDArray[np.int32] | None, graph: GraphForm | None
+    ) -> ColumnState:
+        places = self._column_reader.latest(threads) if seq is None else seq
+        return self._column_reader.read(threads, places, graph)
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with all its namespaces."""

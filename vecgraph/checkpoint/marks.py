@@ -80,17 +80,26 @@ class Marks:
         """Return the places of a thread's checkpoints that were deleted one by one."""
         return self._known.rows.get(thread, set())
 
-    @property
-    def touches_rows(self) -> bool:
-        """Whether any checkpoint was deleted by itself."""
-        return bool(self._known.rows)
-
     def heirs(self, lo: int, hi: int) -> bool:
         """Return whether a living thread may have ancestors among those from `lo` to `hi`."""
         return any(
             branch.of_lo <= hi and branch.of_hi >= lo and not self._all_gone(branch)
             for branch in self._known.branches
         )
+
+    def with_gone_rows(self) -> Iterable[int]:
+        """Return the threads some of whose checkpoints were deleted one by one."""
+        return self._known.rows.keys()
+
+    def lineage(self, lo: int, hi: int) -> list[tuple[int, int]]:
+        """Return the threads from `lo` to `hi` and all that they have ancestors in, as ranges."""
+        found = {(lo, hi)}
+        found.update(
+            (branch.of_lo, branch.of_hi)
+            for branch in self._known.branches
+            if branch.lo <= hi and branch.hi >= lo
+        )
+        return sorted(found)
 
     def _all_gone(self, branch: Branch) -> bool:
         if any(lo <= branch.lo and branch.hi <= hi for lo, hi in self._known.ranges):

@@ -174,16 +174,14 @@ class Reader:
     def writes(self, row: Row) -> list[PendingWrite]:
         """Return the pending writes of a checkpoint, in the order in which they apply."""
         headers = self._shelf.find(["writes"], row.thread, row.thread)
-        touching = [h for h in headers if h.seq_lo <= row.seq <= h.seq_hi or h.seq_lo < 0]
-        found: dict[tuple[str, int], tuple[str, str, Header, Any]] = {}
+        touching = [h for h in headers if h.seq_lo <= row.seq <= h.seq_hi]
+        found: dict[tuple[str, int], tuple[str, str, Any]] = {}
         for chunk in self._shelf.rows(touching):
             for at in chunk.of(row.thread):
-                seq = int(chunk.seqs[at])
-                if seq not in {row.seq, -1}:
-                    continue
-                _take_write(found, row, seq, chunk.header, chunk.said(at), self._shelf.place)
+                if int(chunk.seqs[at]) == row.seq:
+                    _take_write(found, chunk.header, chunk.said(at), self._shelf.place)
         ordered = sorted(found, key=lambda key: writes_sort_key(found[key][0], *key))
-        return [(key[0], found[key][1], self._value(found[key][3])) for key in ordered]
+        return [(key[0], found[key][1], self._value(found[key][2])) for key in ordered]
 
     def _value(self, held: tuple[bool, bytes]) -> Any:
         is_blob, data = held
@@ -196,35 +194,45 @@ class Reader:
         """
         writes: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
         seeds: dict[str, Any] = {}
-        place = None if row is None else row.parent
-        while place is not None and len(seeds) < len(writes):
-            row = self._views.row(place)
-            for write in reversed(self.writes(row)):
-                if write[1] in writes and write[1] not in seeds:
-                    writes[write[1]].append(write)
-            cells = self._views.resolve(row).cells
-            for channel in channels:
-                if channel not in seeds and channel in cells:
-                    seeds[channel] = self._views.value(cells[channel])
-            place = row.parent
+        passed: set[Place] = set()
+        row = None if row is None else self._above(row)
+        while row is not None and len(seeds) < len(writes) and row.place not in passed:
+            passed.add(row.place)  # one that was stored again may be its own descendant
+            self._collect(row, writes, seeds)
+            row = self._above(row)
         return {channel: history(writes[channel][::-1], seeds, channel) for channel in writes}
+
+    def _collect(
+        self, row: Row, writes: dict[str, list[PendingWrite]], seeds: dict[str, Any]
+    ) -> None:
+        """Add an ancestor's writes of channels without a seed, newest first, and its seeds."""
+        for write in reversed(self.writes(row)):
+            if write[1] in writes and write[1] not in seeds:
+                writes[write[1]].append(write)
+        cells = self._views.resolve(row).cells
+        for channel in writes:
+            if channel not in seeds and channel in cells:
+                seeds[channel] = self._views.value(cells[channel])
+
+    def _above(self, row: Row) -> Row | None:
+        """Return a checkpoint's parent or, of several that were stored with its id, the last."""
+        parent = None if row.parent is None else self._views.row(row.parent)
+        thread = row.thread if parent is None else parent.thread
+        name = row.parent_id if parent is None else parent.id
+        newest = None if name is None else self._views.view(thread).seq_of(name)
+        if newest is None or newest in self._marks.gone(thread):
+            return parent
+        return self._views.row((thread, newest))
 
 
 def _take_write(
-    found: dict[tuple[str, int], tuple[str, str, Header, Any]],
-    row: Row,
-    seq: int,
-    header: Header,
-    said: Any,
-    place: str,
+    found: dict[tuple[str, int], tuple[str, str, Any]], header: Header, said: Any, place: str
 ) -> None:
     """Add a write: an ordinary one stays as it was first, a special one as it was last."""
     try:
-        name, task, path, index, channel, is_blob, data = said
+        _, task, path, index, channel, is_blob, data = said
         key = (str(task), int(index))
     except (TypeError, ValueError) as error:
         raise damaged(header, f"a row is no write ({error})", place) from error
-    if seq < 0 and name != row.id:
-        return
     if key[1] < 0 or key not in found:
-        found[key] = (path, channel, header, (is_blob, data))
+        found[key] = (path, channel, (is_blob, data))

@@ -58,6 +58,7 @@ class Shelf:
         self._cache: OrderedDict[int, tuple[Any, int]] = OrderedDict()
         self._cached = 0
         self._schemas: dict[str, bytes] = {}
+        self._forms: dict[str, tuple[tuple[str, ...], bool]] = {}
         self._last_ts = 0
         self._closed = False
 
@@ -165,6 +166,21 @@ class Shelf:
         found = self._loaded(headers, self._columns_of)
         return [found[header.number] for header in headers]
 
+    def channels(self, header: Header) -> tuple[str, ...]:
+        """Return the channels that a chunk in column form says something of, without loading it."""
+        return self._form(header)[0]
+
+    def is_linear(self, header: Header) -> bool:
+        """Return whether each checkpoint of such a chunk goes on from the place before."""
+        return self._form(header)[1]
+
+    def _form(self, header: Header) -> tuple[tuple[str, ...], bool]:
+        found = self._forms.get(header.schema)
+        if found is None:
+            chunk = ColumnChunk(header, self._schema(header), _nothing, self.place)
+            found = self._forms[header.schema] = chunk.channels, chunk.is_linear
+        return found
+
     def _rows_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
         batch = decode(header, payload, self._schema(header), self.place)
         return RowsChunk(header, batch, self.place), len(payload) + batch.nbytes + 1024
@@ -222,3 +238,7 @@ class Shelf:
     def _forget(self, number: int) -> None:
         if number in self._cache:
             self._cached -= self._cache.pop(number)[1]
+
+
+def _nothing(fields: Sequence[int]) -> pa.RecordBatch:
+    raise AssertionError("only the schema was asked for")

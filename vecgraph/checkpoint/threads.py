@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadName", "Threads"]
 
+_FEW = 64
 _COUNTED = re.compile(r"(?:0|[1-9][0-9]*)$", re.ASCII)
 
 
@@ -81,10 +82,6 @@ class Threads:
         self._upto = -1
         self._is_read = False
 
-    def any(self) -> bool:
-        """Return whether a thread was ever registered."""
-        return bool(self._alone or self._listed or self._ranges or self._shelf.find(["threads"]))
-
     def number(self, thread_id: str, ns: str) -> int | None:
         """Return a thread's number, None if there is no such thread."""
         return self.namespaces(thread_id).get(ns)
@@ -119,6 +116,34 @@ class Threads:
                 at = int(text) - name.first
                 if name.thread_id == prefix and 0 <= at < (name.count or 0):
                     yield name.number + at, name.ns
+
+    def numbers(self, ids: Sequence[str], ns: str) -> dict[str, int]:
+        """Return the numbers of those of many threads that there are."""
+        if len(ids) < _FEW or self._shelf.storage.exclusive:
+            found = ((name, self.number(name, ns)) for name in dict.fromkeys(ids))
+            return {name: number for name, number in found if number is not None}
+        # A question a thread would be slow where the storage is a server.
+        wanted = set(ids)
+        return {name: number for number, name, n in self.living() if n == ns and name in wanted}
+
+    def counted(self, prefix: str, count: int, first: int, ns: str) -> dict[str, int]:
+        """Return the numbers of those of the threads ``prefix + str(i)`` that there are."""
+        self.namespaces(prefix)  # reads the ranges
+        one_by_one = [name for names in self._listed.values() for name in names]
+        headers = [header for header in self._shelf.find(["threads"]) if header.key]
+        if len(headers) > count or self._overlap(prefix):
+            return self.numbers([f"{prefix}{i}" for i in range(first, first + count)], ns)
+        one_by_one += [name for names in self._read(headers) for name in names]
+        found = [name.thread_id for name in one_by_one if name.thread_id.startswith(prefix)]
+        wanted = {f"{prefix}{i}" for i in range(first, first + count)} if found else set()
+        return self.numbers([name for name in found if name in wanted], ns)
+
+    def _overlap(self, prefix: str) -> bool:
+        """Return whether counted threads may have ids with this prefix."""
+        return any(
+            name.thread_id.startswith(prefix) or prefix.startswith(name.thread_id)
+            for name in self._ranges
+        )
 
     def _refresh(self) -> None:
         """Read the chunks of many threads that were added."""

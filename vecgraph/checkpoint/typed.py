@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from vecgraph.channels.log import Log
-from vecgraph.checkpoint.arrays import Array, plain, to_numpy
+from vecgraph.checkpoint.arrays import Array, from_bytes, from_numpy, from_texts, to_numpy
 from vecgraph.columns import Column, objects
 
 if TYPE_CHECKING:
@@ -44,15 +44,27 @@ COPY = 16
 Pack: TypeAlias = "Callable[[Any], tuple[int, bytes]]"
 """Returns `PACKED` and a value as bytes, or `BLOB` and the digest under which it is kept."""
 
-_SCALARS: dict[type, tuple[str, Any]] = {
-    bool: ("bool", pa.bool_()),
-    int: ("int", pa.int64()),
-    float: ("float", pa.float64()),
-    str: ("str", pa.large_string()),
-    bytes: ("bytes", pa.large_binary()),
+
+def _numbers_of(dtype: type) -> Callable[[list[Any]], Array]:
+    def made(values: list[Any]) -> Array:
+        if None not in values:
+            return from_numpy(np.array(values, dtype))
+        valid = np.fromiter((value is not None for value in values), np.bool_, len(values))
+        return from_numpy(
+            np.array([0 if value is None else value for value in values], dtype), None, valid
+        )
+
+    return made
+
+
+_SCALARS: dict[type, tuple[str, Callable[[list[Any]], Array]]] = {
+    bool: ("bool", _numbers_of(np.bool_)),
+    int: ("int", _numbers_of(np.int64)),
+    float: ("float", _numbers_of(np.float64)),
+    str: ("str", from_texts),
+    bytes: ("bytes", from_bytes),
 }
 _NUMBER = re.compile(r"[<>|=]?[biuf](?:1|2|4|8)")
-_NOTHING = pa.nulls(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +124,7 @@ def _tag(kind: str, dtype: Any = None, shape: Sequence[int] = ()) -> str:
 
 
 def _numbers(values: Values, present: Mask | None) -> Array:
-    return pa.array(values) if present is None else pa.array(values, mask=~present)
+    return from_numpy(values, None, present)
 
 
 def _of_objects(values: list[Any]) -> tuple[str, Array] | None:
@@ -120,8 +132,8 @@ def _of_objects(values: list[Any]) -> tuple[str, Array] | None:
     if len(kinds) != 1 or (found := _SCALARS.get(kinds.pop())) is None:
         return None
     try:
-        return _tag(found[0]), pa.array(values, found[1])
-    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
+        return _tag(found[0]), found[1](values)
+    except (OverflowError, UnicodeEncodeError):
         return None  # an int beyond int64, a lone surrogate
 
 
@@ -155,7 +167,7 @@ def _assembled(
     if common is None or not (marks == VALUE).any():
         return Typed(marks=marks, packed=some)
     kind, arrow = _SCALARS[common]
-    return Typed(_tag(kind), pa.array(kept, arrow), marks, some)
+    return Typed(_tag(kind), arrow(kept), marks, some)
 
 
 def _fits(value: Any) -> bool:
@@ -214,7 +226,7 @@ def _nested(values: Values) -> Array:
         flat = np.ascontiguousarray(values).reshape(-1)
         return pa.FixedSizeListArray.from_arrays(_nested(flat), size)
     if values.dtype.names is None:
-        return pa.array(np.ascontiguousarray(values))
+        return from_numpy(values)
     names = list(values.dtype.names)
     return pa.StructArray.from_arrays([_nested(values[name]) for name in names], names)
 
@@ -256,8 +268,3 @@ def _unnested(array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Val
         part = dtype[name]
         out[name] = _unnested(array.field(i), part.base, part.shape)
     return out
-
-
-def bare(array: Array) -> Array:
-    """Return an array without runs; None stays None."""
-    return _NOTHING if array is None else plain(array)

@@ -109,15 +109,14 @@ class View:
 
     def seq_of(self, checkpoint_id: str) -> int | None:
         """Return the newest place of a checkpoint with this id."""
-        if checkpoint_id in self._ids:
-            return self._ids[checkpoint_id]
-        unread = [seq for seq in reversed(self.seqs) if seq not in self._read]
+        known = self._ids.get(checkpoint_id, -1)
+        unread = [seq for seq in reversed(self.seqs) if seq > known and seq not in self._read]
         for row in self.rows(unread):
             self._read.add(row.seq)
             self._ids[row.id] = max(row.seq, self._ids.get(row.id, -1))
             if row.id == checkpoint_id:
                 return row.seq
-        return None
+        return self._ids.get(checkpoint_id)
 
     def latest(self, gone: set[int]) -> Row | None:
         """Return the checkpoint with the greatest id."""

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vecgraph.checkpoint._forms import WRITES_IDX_MAP, get_checkpoint_metadata
 from vecgraph.checkpoint.chunks import pack_body
 from vecgraph.checkpoint.entries import UPDATES, Entry
@@ -16,7 +18,7 @@ from vecgraph.checkpoint.storage import Header
 from vecgraph.checkpoint.typed import BLOB
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vecgraph.checkpoint._forms import ChannelVersions
     from vecgraph.checkpoint.changes import Change
@@ -28,9 +30,8 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.views import Views
     from vecgraph.config import RunnableConfig
-    from vecgraph.typing import Rows
 
-__all__ = ["Told", "Writer", "dropped", "news"]
+__all__ = ["Told", "Writer", "dropped", "newer", "news"]
 
 _MOST_THREADS = 1 << 16
 _LIGHT = 256
@@ -74,12 +75,17 @@ class Told:
 
 @dataclass(slots=True)
 class _Tail:
-    """Where a thread ends: next place, greatest id and its place, and up to where that holds."""
+    """Where a thread ends.
+
+    Next place, greatest id and its place, up to which chunk that is known, and the ids of
+    checkpoints that writes are there for, but not yet they themselves.
+    """
 
     next: int
     top_id: str
     top: int
     upto: int
+    early: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +155,10 @@ class Writer:
         """Forget how a thread ends."""
         self._tails.pop(number, None)
 
-    def forget_threads(self, numbers: Rows) -> None:
-        """Forget how many threads end."""
-        if self._tails:
-            for number in numbers.tolist():
-                self._tails.pop(number, None)
+    def forget_threads(self, lo: int, hi: int) -> None:
+        """Forget how threads end: somebody else has written to them."""
+        for number in [number for number in self._tails if lo <= number <= hi]:
+            del self._tails[number]
 
     def put(
         self,
@@ -166,7 +171,8 @@ class Writer:
         draft = self._draft(config)
         base = draft.base
         versions: ChannelVersions = checkpoint.get("channel_versions") or {}
-        changed = _changed(base, versions, new_versions)
+        changed = newer(base.versions, versions)
+        changed |= {c: versions[c] for c in new_versions if c in versions}
         seen, ts = checkpoint.get("versions_seen") or {}, time_of(checkpoint.get("ts"))
         said = _Said(
             ops=self._given(base, changed, checkpoint),
@@ -216,6 +222,8 @@ class Writer:
         place = self._find(number, checkpoint_id)
         # Writes may come before their checkpoint: then they are known by its id.
         name, seq = (checkpoint_id, -1) if place is None else (None, place[1])
+        if place is None:
+            self.tail(number).early.add(checkpoint_id)
         rows = [(number, seq, self._write(name, task, i, *w)) for i, w in enumerate(writes)]
         chunk = self._shelf.rows_chunk("writes", rows, self._shelf.now())
         self._append([*chunks, *self._codec.taken(), chunk])
@@ -268,9 +276,22 @@ class Writer:
         seqs = view.seqs
         latest = view.latest(set())
         if latest is None:
-            return _Tail(0, "", -1, view.upto)
+            return _Tail(0, "", -1, view.upto, {name for name, _ in self._early(number)})
         self._shelf.passed(latest.ts)
-        return _Tail(seqs[-1] + 1, latest.id, latest.seq, view.upto)
+        early = {name for name, _ in self._early(number)}
+        return _Tail(seqs[-1] + 1, latest.id, latest.seq, view.upto, early)
+
+    def _early(self, number: int) -> Iterator[tuple[str, bytes]]:
+        """Return the writes that wait for their checkpoint: its id, and what a row says."""
+        headers = self._shelf.find(["writes"], number, number)
+        view = self._views.view(number)
+        for chunk in self._shelf.rows([h for h in headers if h.seq_lo < 0]):
+            for at in np.flatnonzero(chunk.seqs < 0).tolist():
+                name = chunk.said(at)[0]
+                before = view.row(seq) if (seq := view.seq_of(name)) is not None else None
+                # A checkpoint that came later has taken them.
+                if before is None or before.header.number < chunk.header.number:
+                    yield name, chunk.body(at)
 
     def _find(self, number: int, checkpoint_id: str) -> Place | None:
         """Return the place of a checkpoint, None if it is not there or was deleted."""
@@ -328,8 +349,11 @@ class Writer:
         entry = self._entry(draft, said)
         row = EntryRow(_UNWRITTEN, number, tail.next, entry)
         chunks = [*draft.chunks, *self._codec.taken()]
+        if row.id in tail.early:
+            chunks += self._claimed(row)
+            tail.early.discard(row.id)
         if row.id <= tail.top_id:
-            chunks += self._replacing(number, row.id)
+            chunks += self._replacing(row)
             if row.id < tail.top_id:
                 entry = replace(entry, top=tail.top)
         state = Resolved() if draft.parent is None else draft.base.copy()
@@ -343,12 +367,28 @@ class Writer:
         self._keep(row.place, state)
         return row.id
 
-    def _replacing(self, number: int, checkpoint_id: str) -> list[Chunk]:
-        """Return the mark that hides an earlier checkpoint of the same id, if there is one."""
-        before = self._views.view(number).seq_of(checkpoint_id)
+    def _claimed(self, row: EntryRow) -> list[Chunk]:
+        """Return the writes that came before their checkpoint, as its own."""
+        rows = [
+            (row.thread, row.seq, body) for name, body in self._early(row.thread) if name == row.id
+        ]
+        return [self._shelf.rows_chunk("writes", rows, self._shelf.now())] if rows else []
+
+    def _replacing(self, row: EntryRow) -> list[Chunk]:
+        """Return what hides an earlier checkpoint of the same id, and takes over its writes."""
+        number = row.thread
+        before = self._views.view(number).seq_of(row.id)
         if before is None or before in self._marks.gone(number):
             return []
-        return [self._shelf.rows_chunk("marks", gone_rows([(number, before)]), self._shelf.now())]
+        now = self._shelf.now()
+        writes = [
+            (number, row.seq, chunk.body(at))
+            for chunk in self._shelf.rows(self._shelf.find(["writes"], number, number))
+            for at in chunk.of(number)
+            if int(chunk.seqs[at]) == before
+        ]
+        marks = self._shelf.rows_chunk("marks", gone_rows([(number, before)]), now)
+        return [marks, self._shelf.rows_chunk("writes", writes, now)] if writes else [marks]
 
     def _append(self, chunks: list[Chunk]) -> None:
         self._shelf.append(chunks)
@@ -368,27 +408,21 @@ def _differs(before: Any, version: Any) -> bool:
     return type(before) is not type(version) or bool(before != version)
 
 
-def _changed(
-    base: Resolved, versions: ChannelVersions, new_versions: ChannelVersions
-) -> ChannelVersions:
-    return {
-        channel: version
-        for channel, version in versions.items()
-        if channel in new_versions or _differs(base.versions.get(channel, _NONE), version)
-    }
+def newer(before: ChannelVersions, versions: ChannelVersions) -> ChannelVersions:
+    """Return the versions that are not the same as before; 1 is not 1.0."""
+    return {c: v for c, v in versions.items() if _differs(before.get(c, _NONE), v)}
 
 
 def news(
     before: Mapping[str, ChannelVersions], seen: Mapping[str, ChannelVersions]
 ) -> dict[str, ChannelVersions]:
     """Return what was seen since, by node."""
-    news = {}
+    found = {}
     for node, versions in seen.items():
-        known = before.get(node)
-        more = {c: v for c, v in versions.items() if _differs((known or {}).get(c, _NONE), v)}
-        if more or known is None:
-            news[node] = more
-    return news
+        more = newer(before.get(node, {}), versions)
+        if more or node not in before:
+            found[node] = more
+    return found
 
 
 def dropped(

@@ -190,7 +190,9 @@ class _Call:
 
     def threaded(self, inputs: Inputs, progress: Progress | None) -> Results:
         """Run runs with threads: new ones in lanes, those with a past one by one."""
-        numbers, fresh = self.shared.saver.register_threads(self.configs.all_names())
+        saver = self.shared.saver
+        numbers = self.configs.register(saver)
+        fresh = saver.latest_places(numbers) < 0
         if fresh.all():
             return self.in_lanes(inputs, None, progress, numbers)
         if not fresh.any():

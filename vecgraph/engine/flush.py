@@ -89,7 +89,7 @@ class Flush:
         -1 is the input, 0 the superstep of START.
     clock : int64 ndarray of shape (K,)
         Version that this superstep gave to the channels that it changed.
-    ran, due : int16 ndarrays of shape (K,)
+    ran, due : integer ndarrays of shape (K,)
         Nodes that ran in the superstep (those that ran because of a Send with `PUSHED` before
         their names) and nodes that a channel has made due, as positions in `nodes`.
     nodes : sequence of tuple of str
@@ -118,8 +118,8 @@ class Flush:
     seq: npt.NDArray[np.int32]
     step: npt.NDArray[np.int64]
     clock: npt.NDArray[np.int64]
-    ran: npt.NDArray[np.int16]
-    due: npt.NDArray[np.int16]
+    ran: npt.NDArray[np.integer[Any]]
+    due: npt.NDArray[np.integer[Any]]
     nodes: Sequence[tuple[str, ...]]
     changes: Mapping[str, Sequence[ColumnChange]]
     parent: npt.NDArray[np.int32] | None = None

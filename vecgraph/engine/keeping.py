@@ -169,7 +169,6 @@ class Keeper:
     def _flush(
         self, rows: Rows, step: Rows, *, changes: dict[str, Any], whole: Any = None, **parts: Any
     ) -> None:
-        ts = self.saver.now()
         flush = Flush(
             threads=self.numbers[rows],
             seq=(step + self.seq[rows]).astype(np.int32),
@@ -178,14 +177,12 @@ class Keeper:
             changes={name: found for name, found in changes.items() if found},
             config=self.config,
             metadata={"parents": {}},
-            ts=ts,
             whole=None if whole is None else whole.__getitem__,
             channels=() if whole is None else tuple(whole),
             graph=self.form,
             **parts,
         )
-        self.stamp[rows] = ts
-        self.saver.write_columns(flush)
+        self.stamp[rows] = self.saver.write_columns(flush)
 
     def _changes(
         self, state: State, due: Sequence[Due], at: Where

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vecgraph.errors import BatchInputError
 
 if TYPE_CHECKING:
@@ -61,11 +63,18 @@ class Threads:
         names = None if self.names is None else [self.names[i] for i in where.tolist()]
         return Threads(self.config, names, self.prefix, self.numbers[where])
 
-    def all_names(self) -> list[str]:
-        """Return the thread of each run."""
-        if self.names is not None:
-            return self.names
-        return [f"{self.prefix}/{number}" for number in self.numbers.tolist()]
+    def register(self, saver: Any) -> Rows:
+        """Return the number that a saver gives each thread."""
+        names, numbers = self.names, self.numbers
+        if names is not None:
+            found: Rows = saver.register_threads(names)
+        elif len(numbers) and (np.diff(numbers) == 1).all():
+            found = saver.register_threads(
+                prefix=f"{self.prefix}/", count=len(numbers), first=int(numbers[0])
+            )
+        else:
+            found = saver.register_threads([f"{self.prefix}/{n}" for n in numbers.tolist()])
+        return found
 
     def name(self, at: int) -> str:
         """Return the thread of the run at a position."""

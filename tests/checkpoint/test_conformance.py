@@ -1,0 +1,18 @@
+"""Our savers hold what a perfect one holds, whatever is done to them."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+from vecgraph.checkpoint.memory import InMemorySaver
+from vecgraph.testing.savers import conformance
+
+SHORT = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+TestMemory = conformance(lambda _: InMemorySaver(), durable=False).TestCase
+TestMemory.settings = SHORT
+
+TestMemorySnapshots = conformance(
+    lambda _: InMemorySaver(snapshot_every=2, blob_at=20), durable=False
+).TestCase
+TestMemorySnapshots.settings = SHORT
