@@ -238,11 +238,17 @@ class Journal:
         Channels, and the positions whose version of them goes up.
     finished : dict of str to list of Where
         Deferred trigger channels that it opens.
+    packets : list of (Packets, int64 ndarray)
+        What it sends, to whomever, with the place of each packet among those of its run.
+    unsignalled : dict of str to intp ndarray
+        Nodes that are due without their own signal: a barrier opened, or the run was to end.
     """
 
-    __slots__ = ("changed", "finished")
+    __slots__ = ("changed", "finished", "packets", "unsignalled")
 
     def __init__(self) -> None:
+        self.packets: list[tuple[Any, Any]] = []
+        self.unsignalled: dict[str, Any] = {}
         self.changed: dict[str, list[Where]] = {}
         self.finished: dict[str, list[Where]] = {}
 

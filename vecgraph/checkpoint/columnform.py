@@ -121,6 +121,7 @@ def _about(graph: GraphForm | None) -> str:
             "barriers": {name: list(found) for name, found in graph.barriers.items()},
             "deferred": list(graph.deferred),
             "topics": list(graph.topics),
+            "untracked": list(graph.untracked),
         }
     return json.dumps(said, sort_keys=True)
 
@@ -366,5 +367,6 @@ class ColumnChunk:
             barriers={name: tuple(names) for name, names in found["barriers"].items()},
             deferred=tuple(found["deferred"]),
             topics=tuple(found["topics"]),
+            untracked=tuple(found["untracked"]),
             digest=found["digest"],
         )

@@ -333,6 +333,9 @@ class ColumnRow:
             for channel, source in state.cells.items()
             if source.place == self.place and self._is_readable(channel, source, value)
         }
+        if self.chunk.graph is not None and self.chunk.graph.untracked:
+            changed = {channel for channel, _, is_change in self.changed() if is_change}
+            found |= changed.intersection(self.chunk.graph.untracked)
         return sorted(found)
 
     def _is_readable(self, channel: str, source: Source, value: Callable[[Source], Any]) -> bool:
@@ -394,14 +397,9 @@ class ColumnRow:
     def _due(self, state: Resolved, graph: GraphForm, clock: int) -> None:
         due = set(self.nodes("due"))
         for channel, node in graph.signals.items():
-            if node in due and channel not in state.cells and not self._opened(state, graph, node):
+            if node in due and channel not in state.cells:
                 state.cells[channel] = Signal(self.place)
                 state.versions[channel] = clock
-
-    def _opened(self, state: Resolved, graph: GraphForm, node: str) -> bool:
-        """Return whether a barrier that is complete has made a node due."""
-        cells = [state.cells.get(c) for c in graph.triggers.get(node, ()) if c in graph.barriers]
-        return any(isinstance(cell, ColumnCell) and self._flags(cell).all() for cell in cells)
 
     def _flags(self, cell: ColumnCell) -> Values:
         cells = self.fetch(cell.header).cells(cell.channel)

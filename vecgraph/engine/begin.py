@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.constants import INTERRUPT, NULL_TASK, RESUME, START, TASKS
+from vecgraph.constants import INPUT, INTERRUPT, NULL_TASK, RESUME, START, TASKS
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import apply, emit, logger, plan
 from vecgraph.errors import EmptyInputError, InvalidUpdateError
@@ -283,6 +283,8 @@ def apply_input(tables: Tables, run: Run, pairs: Pairs) -> None:
     """Write an input to a run; tasks that were due count as having run, without writes."""
     dropped = plan(tables, run) if run.versions else []
     apply(tables, run, dropped, pairs, passes=bool(dropped))
+    if run.thread is not None:
+        run.seen.setdefault(INPUT, {})
 
 
 def input_pairs(inputs: Reads, input: Any) -> Pairs:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["PUSHED", "ColumnChange", "Flush", "GraphForm"]
 
 PUSHED = ":"
-"""Stands before the name of a node that ran because of a Send; no node's name has it."""
+"""Stands before the name of a node that ran or is due without its own signal: it ran because of a
+Send, or is due because a barrier opened. No node's name has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class GraphForm:
         and whether they are open.
     topics : tuple of str
         Channels that nobody can read while they hold an empty list.
+    untracked : tuple of str
+        Channels whose values nobody keeps; a change of one says that it is empty.
     digest : str
         Changes when the graph does.
     """
@@ -48,6 +51,7 @@ class GraphForm:
     barriers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deferred: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
     digest: str = ""
 
 
@@ -90,8 +94,8 @@ class Flush:
     clock : int64 ndarray of shape (K,)
         Version that this superstep gave to the channels that it changed.
     ran, due : integer ndarrays of shape (K,)
-        Nodes that ran in the superstep (those that ran because of a Send with `PUSHED` before
-        their names) and nodes that a channel has made due, as positions in `nodes`.
+        Nodes that ran in the superstep and nodes that a channel has made due, as positions in
+        `nodes`; `PUSHED` stands before a name where the node's own signal was not the reason.
     nodes : sequence of tuple of str
         Sets of nodes, each sorted.
     changes : mapping of str to sequence of ColumnChange

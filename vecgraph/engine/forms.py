@@ -25,5 +25,6 @@ def graph_form(tables: Tables, control: Control) -> GraphForm:
             if not barrier.deferred
         },
         topics=tuple(n for n, c in tables.channels.items() if isinstance(c, Topic)),
+        untracked=tuple(sorted(tables.untracked)),
         deferred=(*control.deferred, *(n for n, b in control.barriers.items() if b.deferred)),
     )

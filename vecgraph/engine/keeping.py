@@ -17,7 +17,7 @@ from vecgraph.constants import INPUT, MISSING, START, TASKS
 from vecgraph.engine.flush import PUSHED, ColumnChange, Flush
 from vecgraph.engine.forms import graph_form
 from vecgraph.engine.ids import checkpoint_id
-from vecgraph.positions import compose, positions, union
+from vecgraph.positions import compose, mask_of, positions, union, without
 from vecgraph.state import Journal
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from vecgraph.typing import Rows, Where
 
 __all__ = ["Keeper"]
+
+_Named = tuple[str, "Where"]
+"""A node and the positions at which it ran or is due."""
 
 
 class Keeper:
@@ -87,6 +90,7 @@ class Keeper:
             if channel.grows and name not in control.names
         )
         self._before: dict[str, Column] = {}
+        self._sent = np.zeros(n, np.bool_)  # runs with Sends pending
         self._due: list[Due] = []
         self._taking: Where = None
 
@@ -152,8 +156,10 @@ class Keeper:
         state = lane.state
         at = self._kept(applied, len(state))
         if at is None or len(at):
-            changes = dict(self._changes(state, applied.due, at))
-            ran, due, nodes = _coded(self._due, applied.due, at, len(state))
+            changes = dict(self._changes(state, at))
+            assert state.journal is not None
+            after = _next(applied.due, state.journal.unsignalled, len(state))
+            ran, due, nodes = _coded(_ran(self._due), after, at, len(state))
             rows, steps = (state.rows, step) if at is None else (state.rows[at], step[at])
             whole = self._snapshot(state, rows, steps, at)
             self._flush(rows, steps, nodes=nodes, ran=ran, due=due, changes=changes, whole=whole)
@@ -184,9 +190,7 @@ class Keeper:
         )
         self.stamp[rows] = self.saver.write_columns(flush)
 
-    def _changes(
-        self, state: State, due: Sequence[Due], at: Where
-    ) -> Iterator[tuple[str, list[ColumnChange]]]:
+    def _changes(self, state: State, at: Where) -> Iterator[tuple[str, list[ColumnChange]]]:
         assert state.journal is not None
         n = len(state)
         place = _Places(at, n)
@@ -202,7 +206,7 @@ class Keeper:
                 column = state.gather(name, where)
                 kept = self.tables.channels[name].checkpoint_columns(column)
                 yield name, [ColumnChange(slots, kept)]
-        yield TASKS, list(self._packets(due, place, n))
+        yield TASKS, list(self._packets(state, place))
 
     def _control(self, state: State, name: str, where: Where) -> Column:
         """Return the cells of a barrier or a deferred trigger channel."""
@@ -250,20 +254,23 @@ class Keeper:
             cells = [channel.checkpoint(after[i]) for i in others]
             yield ColumnChange(slots[others], Column.of_cells(cells))
 
-    def _packets(self, due: Sequence[Due], place: _Places, n: int) -> Iterator[ColumnChange]:
+    def _packets(self, state: State, place: _Places) -> Iterator[ColumnChange]:
         """Return the Sends that runs have pending, and that others have no more."""
+        journal, n = state.journal, len(state)
+        assert journal is not None
+        if not journal.packets and not self._sent.any():
+            return
         sent: dict[int, list[tuple[int, Any]]] = {}
-        for task in due:
-            if task.queue is not None:
-                packets, index = task.queue.packets, task.queue.index.tolist()
-                at = packets.where.tolist()
-                for position, i, send in zip(at, index, packets.sends(), strict=True):
-                    sent.setdefault(position, []).append((i, send))
-        had = [task.where for task in self._due if task.queue is not None]
-        where, slots = place.of(union([*had, np.array(sorted(sent), np.intp)], n))
-        if where is None or len(where):
-            at = positions(where, n).tolist()
-            lists = [[send for _, send in sorted(sent.get(p, ()), key=_first)] for p in at]
+        for packets, index in journal.packets:
+            at = packets.where.tolist()
+            for position, i, send in zip(at, index.tolist(), packets.sends(), strict=True):
+                sent.setdefault(position, []).append((i, send))
+        now = np.array(sorted(sent), np.intp)
+        where, slots = place.of(union([now, np.flatnonzero(self._sent[state.rows])], n))
+        at = positions(where, n)
+        self._sent[state.rows[at]] = mask_of(now, n)[at]
+        if len(at):
+            lists = [[s for _, s in sorted(sent.get(p, ()), key=_first)] for p in at.tolist()]
             yield ColumnChange(slots, Column(objects(lists)))
 
     def _snapshot(
@@ -340,16 +347,32 @@ def _first(pair: tuple[int, Any]) -> int:
 
 
 def _coded(
-    before: Sequence[Due], after: Sequence[Due], at: Where, n: int
+    ran: Sequence[_Named], due: Sequence[_Named], at: Where, n: int
 ) -> tuple[Any, Any, list[tuple[str, ...]]]:
     """Return the nodes that ran and those that are due in each row: codes, and what they mean."""
     sets = _Sets()
-    ran = sets.codes(before, n)
-    due = sets.codes([task for task in after if task.queue is None], n)
+    codes = [sets.codes(named, n) for named in (ran, due)]
     kind = np.int16 if len(sets.names) <= np.iinfo(np.int16).max else np.int32
-    if at is not None:
-        ran, due = ran[at], due[at]
-    return ran.astype(kind), due.astype(kind), sets.names
+    first, second = ((c if at is None else c[at]).astype(kind) for c in codes)
+    return first, second, sets.names
+
+
+def _ran(tasks: Sequence[Due]) -> list[_Named]:
+    return [(f"{PUSHED}{t.spec.name}" if t.queue else t.spec.name, t.where) for t in tasks]
+
+
+def _next(tasks: Sequence[Due], unsignalled: dict[str, Any], n: int) -> list[_Named]:
+    named: list[_Named] = []
+    for task in tasks:
+        if task.queue is not None:
+            continue
+        name, apart = task.spec.name, unsignalled.get(task.spec.name)
+        if apart is None or not len(apart):
+            named.append((name, task.where))
+            continue
+        named.append((name, without(positions(task.where, n), mask_of(apart, n))))
+        named.append((f"{PUSHED}{name}", apart))
+    return named
 
 
 class _Sets:
@@ -359,20 +382,19 @@ class _Sets:
         self.names: list[tuple[str, ...]] = [()]
         self._code: dict[tuple[str, ...], int] = {(): 0}
 
-    def codes(self, tasks: Iterable[Due], n: int) -> Any:
+    def codes(self, named: Iterable[_Named], n: int) -> Any:
         """Return the number of the set of nodes that each of `n` rows is at."""
         codes: Any = np.zeros(n, np.intp)
-        for task in tasks:
-            name = task.spec.name if task.queue is None else f"{PUSHED}{task.spec.name}"
-            held = codes if task.where is None else codes[task.where]
+        for name, where in named:
+            held = codes if where is None else codes[where]
             found = np.flatnonzero(np.bincount(held, minlength=len(self.names)))
             news = np.zeros(len(self.names), np.intp)
             for code in found.tolist():
                 news[code] = self._with(code, name)
-            if task.where is None:
+            if where is None:
                 codes = news[held]
             else:
-                codes[task.where] = news[held]
+                codes[where] = news[held]
         return codes
 
     def _with(self, code: int, name: str) -> int:

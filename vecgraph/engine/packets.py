@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vecgraph.engine.tables import Tables
+    from vecgraph.state import Journal
     from vecgraph.typing import Mask
 
 __all__ = ["queues", "some"]
 
 
-def queues(tables: Tables, ordered: Sequence[Executed], gone: Mask | None) -> list[Due]:
+def queues(
+    tables: Tables, ordered: Sequence[Executed], gone: Mask | None, journal: Journal | None
+) -> list[Due]:
     """Return one task a node that packets go to, numbered within each run."""
     blocks = _blocks(ordered, gone)
     if not blocks:
@@ -35,6 +38,8 @@ def queues(tables: Tables, ordered: Sequence[Executed], gone: Mask | None) -> li
         for name, part, at in _by_target(block):
             due.setdefault(name, []).append((part, index[begin:end][at]))
         begin = end
+    if journal is not None:
+        journal.packets = [part for parts in due.values() for part in parts]
     return [
         _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
     ]

@@ -330,10 +330,12 @@ def _plan(
         quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
         for channel, parts in control.finish(state, quiet).items():
             opened.setdefault(channel, []).extend(parts)
+    if state.journal is not None:
+        state.journal.unsignalled = _unsignalled(control, opened, n)
     by_node: dict[str, list[Where]] = {}
     for channel, parts in opened.items():
         by_node.setdefault(control.target[channel], []).extend(parts)
-    due = queues(tables, ordered, gone)
+    due = queues(tables, ordered, gone, state.journal)
     for name in sorted(by_node):
         where = union(by_node[name], n)
         spec = tables.nodes[name]
@@ -342,6 +344,23 @@ def _plan(
         if where is None or len(where):
             due.append(Due(spec, where))
     return due
+
+
+def _unsignalled(
+    control: Control, opened: dict[str, list[Where]], n: int
+) -> dict[str, np.ndarray]:
+    """Return the nodes and positions that are due, but not because of a signal."""
+    signalled = {
+        control.target[channel]: mask_of(union(parts, n), n)
+        for channel, parts in opened.items()
+        if channel in control.signals
+    }
+    found = {}
+    for channel, parts in opened.items():
+        if channel not in control.signals:
+            name, where = control.target[channel], positions(union(parts, n), n)
+            found[name] = without(where, signalled[name]) if name in signalled else where
+    return found
 
 
 def _open(

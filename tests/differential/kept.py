@@ -1,0 +1,41 @@
+"""Checkpoints of a thread as a saver lists them, brought to a form that two savers share."""
+
+from __future__ import annotations
+
+
+def listed(saver, thread_id, ns=""):
+    """Return the checkpoints of a thread, oldest first, with ids, times and versions as counts."""
+    found = list(saver.list({"configurable": {"thread_id": thread_id, "checkpoint_ns": ns}}))
+    found.reverse()
+    place = {saved.checkpoint["id"]: at for at, saved in enumerate(found)}
+    return [plain(saved, place) for saved in found]
+
+
+def plain(saved, place):
+    """Return a checkpoint as a dict without what differs by chance."""
+    checkpoint, parent = saved.checkpoint, saved.parent_config
+    return {
+        "values": {k: plain_value(v) for k, v in checkpoint["channel_values"].items()},
+        "versions": counts(checkpoint["channel_versions"]),
+        "seen": {node: counts(seen) for node, seen in checkpoint["versions_seen"].items()},
+        "updated": checkpoint["updated_channels"],
+        "metadata": dict(saved.metadata),
+        "parent": parent and place.get(parent["configurable"]["checkpoint_id"], "?"),
+    }
+
+
+def plain_value(value):
+    """Return a value in which pairs are lists, as LangGraph's serialiser leaves them, and Sends pairs."""
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, list):
+        return [
+            ("send", item.node, item.arg) if type(item).__name__ == "Send" else item
+            for item in value
+        ]
+    return value
+
+
+def counts(versions):
+    """Return versions as numbers; LangGraph's savers may have them as text."""
+    return {channel: int(str(version).split(".")[0]) for channel, version in versions.items()}

@@ -1,0 +1,81 @@
+"""Checkpoints of runs in lanes against those of LangGraph, run by run."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langgraph.checkpoint.memory import InMemorySaver as TheirSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from tests.differential.cases import examples
+from tests.differential.kept import listed
+from tests.differential.langgraph_side import LANGGRAPH
+from tests.differential.vecgraph_side import compiled
+from vecgraph.checkpoint.memory import InMemorySaver
+from vecgraph.testing.building import build
+from vecgraph.testing.compare import difference
+from vecgraph.testing.strategies import graphs, numeric_graphs, rows
+
+
+def in_lanes(spec, inputs, tier):
+    """Return the saver after a batch of all inputs, in lanes that hold few rows."""
+    saver, app = InMemorySaver(), compiled(spec, tier)
+    app.checkpointer = saver
+    app.engine.small, app.engine.lane = 1, max(2, len(inputs) // 3)
+    config = {"configurable": {"thread_id": "t"}, "recursion_limit": spec.limit}
+    app.batch(inputs, config, return_exceptions=True)
+    return saver
+
+
+def one_by_one(spec, inputs):
+    """Return LangGraph's saver after it ran each input."""
+    # Without pickle their serialiser has no integers beyond 64 bits.
+    saver = TheirSaver(serde=JsonPlusSerializer(pickle_fallback=True))
+    app = build(spec, LANGGRAPH)
+    app.checkpointer = saver
+    for at, value in enumerate(inputs):
+        config = {"configurable": {"thread_id": f"t/{at}"}, "recursion_limit": spec.limit}
+        try:
+            app.invoke(value, config, durability="sync")
+        except Exception:  # noqa: BLE001, S110  what a run raises is compared elsewhere
+            pass
+    return saver
+
+
+def check(spec, inputs, tier):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, ours = one_by_one(spec, inputs), in_lanes(spec, inputs, tier)
+    for at in range(len(inputs)):
+        wanted, found = listed(theirs, f"t/{at}"), listed(ours, f"t/{at}")
+        different = difference(wanted, found)
+        assert different is None, f"run {at}: {different}\n{inputs[at]}\n{spec}"
+
+
+@pytest.mark.parametrize("size", [1, 7])
+@examples(25)
+@given(data=st.data())
+def test_object_graphs(size, data) -> None:
+    spec = data.draw(graphs())
+    check(spec, data.draw(rows(spec, size, numbers=False)), "rowwise")
+
+
+@pytest.mark.parametrize("tier", ["rowwise", "vector", "expr"])
+@examples(25)
+@given(data=st.data())
+def test_numeric_graphs(tier, data) -> None:
+    spec = data.draw(numeric_graphs())
+    check(spec, data.draw(rows(spec, 7, numbers=True)), tier)
+
+
+@pytest.mark.soak
+@examples(1500, anew=True)
+@given(data=st.data())
+def test_all_graphs_at_length(data) -> None:
+    strategy, numbers = data.draw(st.sampled_from([(graphs(), False), (numeric_graphs(), True)]))
+    spec = data.draw(strategy)
+    tier = data.draw(st.sampled_from(["rowwise", "vector", "expr"])) if numbers else "rowwise"
+    check(spec, data.draw(rows(spec, 7, numbers=numbers)), tier)
