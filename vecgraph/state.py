@@ -240,7 +240,7 @@ class Journal:
         Deferred trigger channels that it opens.
     packets : list of (Packets, int64 ndarray)
         What it sends, to whomever, with the place of each packet among those of its run.
-    unsignalled : dict of str to intp ndarray
+    unsignalled : list of (str, intp ndarray)
         Nodes that are due without their own signal: a barrier opened, or the run was to end.
     """
 
@@ -248,7 +248,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.packets: list[tuple[Any, Any]] = []
-        self.unsignalled: dict[str, Any] = {}
+        self.unsignalled: list[tuple[str, Any]] = []
         self.changed: dict[str, list[Where]] = {}
         self.finished: dict[str, list[Where]] = {}
 

@@ -361,13 +361,17 @@ def _ran(tasks: Sequence[Due]) -> list[_Named]:
     return [(f"{PUSHED}{t.spec.name}" if t.queue else t.spec.name, t.where) for t in tasks]
 
 
-def _next(tasks: Sequence[Due], unsignalled: dict[str, Any], n: int) -> list[_Named]:
+def _next(tasks: Sequence[Due], unsignalled: list[tuple[str, Any]], n: int) -> list[_Named]:
     named: list[_Named] = []
+    apart_of: dict[str, list[Where]] = {}
+    for name, where in unsignalled:
+        apart_of.setdefault(name, []).append(where)
     for task in tasks:
         if task.queue is not None:
             continue
-        name, apart = task.spec.name, unsignalled.get(task.spec.name)
-        if apart is None or not len(apart):
+        name = task.spec.name
+        apart = positions(union(apart_of.get(name, []), n), n)
+        if not len(apart):
             named.append((name, task.where))
             continue
         named.append((name, without(positions(task.where, n), mask_of(apart, n))))

@@ -39,7 +39,7 @@ def queues(
             due.setdefault(name, []).append((part, index[begin:end][at]))
         begin = end
     if journal is not None:
-        journal.packets = [part for parts in due.values() for part in parts]
+        journal.packets += [part for parts in due.values() for part in parts]
     return [
         _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
     ]

@@ -331,7 +331,7 @@ def _plan(
         for channel, parts in control.finish(state, quiet).items():
             opened.setdefault(channel, []).extend(parts)
     if state.journal is not None:
-        state.journal.unsignalled = _unsignalled(control, opened, n)
+        state.journal.unsignalled += _unsignalled(control, opened, n)
     by_node: dict[str, list[Where]] = {}
     for channel, parts in opened.items():
         by_node.setdefault(control.target[channel], []).extend(parts)
@@ -348,18 +348,18 @@ def _plan(
 
 def _unsignalled(
     control: Control, opened: dict[str, list[Where]], n: int
-) -> dict[str, np.ndarray]:
+) -> list[tuple[str, np.ndarray]]:
     """Return the nodes and positions that are due, but not because of a signal."""
     signalled = {
         control.target[channel]: mask_of(union(parts, n), n)
         for channel, parts in opened.items()
         if channel in control.signals
     }
-    found = {}
+    found = []
     for channel, parts in opened.items():
         if channel not in control.signals:
             name, where = control.target[channel], positions(union(parts, n), n)
-            found[name] = without(where, signalled[name]) if name in signalled else where
+            found.append((name, without(where, signalled[name]) if name in signalled else where))
     return found
 
 
