@@ -325,13 +325,7 @@ def _plan(
 ) -> list[Due]:
     """Return the tasks of the next superstep: packets first, then nodes by name."""
     n = len(state)
-    opened: dict[str, list[Where]] = {}
-    for executed in ordered:
-        _open(control, state, executed, gone, opened)
-    if control.finishing:
-        quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
-        for channel, parts in control.finish(state, quiet).items():
-            opened.setdefault(channel, []).extend(parts)
+    opened = _opened(control, state, active, ordered, gone)
     if state.journal is not None:
         state.journal.unsignalled += _unsignalled(control, opened, n)
     by_node: dict[str, list[Where]] = {}
@@ -346,6 +340,21 @@ def _plan(
         if where is None or len(where):
             due.append(Due(spec, where))
     return due
+
+
+def _opened(
+    control: Control, state: State, active: Where, ordered: list[Executed], gone: Mask | None
+) -> dict[str, list[Where]]:
+    """Return which trigger channels open at which positions, deferred ones last."""
+    opened: dict[str, list[Where]] = {}
+    for executed in ordered:
+        _open(control, state, executed, gone, opened)
+    if control.finishing:
+        n = len(state)
+        quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
+        for channel, parts in control.finish(state, quiet).items():
+            opened.setdefault(channel, []).extend(parts)
+    return opened
 
 
 def _unsignalled(
