@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from vecgraph.checkpoint.base import BaseCheckpointSaver, get_checkpoint_id
 from vecgraph.checkpoint.codec import Codec
-from vecgraph.checkpoint.columnread import ColumnReader, ColumnState
+from vecgraph.checkpoint.columnread import ColumnReader
 from vecgraph.checkpoint.columnwrite import ColumnWriter
 from vecgraph.checkpoint.deletion import Deletion
 from vecgraph.checkpoint.marks import Marks
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from vecgraph.checkpoint.chunks import Compression
     from vecgraph.checkpoint.codec import PacksValues
+    from vecgraph.checkpoint.columnwalk import ColumnState
     from vecgraph.checkpoint.pipeline import Durability
     from vecgraph.checkpoint.storage import Storage
     from vecgraph.config import RunnableConfig
