@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vecgraph.state import Journal
     from vecgraph.typing import Mask
 
-__all__ = ["queues"]
+__all__ = ["known_target", "queues"]
 
 
 def queues(
@@ -41,7 +41,7 @@ def queues(
     if journal is not None:
         journal.packets += [part for parts in due.values() for part in parts]
     return [
-        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
+        _queue(tables, name, parts) for name, parts in due.items() if known_target(tables, name)
     ]
 
 
@@ -103,7 +103,7 @@ def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
     return parts
 
 
-def _known_target(tables: Tables, name: str) -> bool:
+def known_target(tables: Tables, name: str) -> bool:
     if name in tables.goals:
         return True
     logger.warning("Ignoring unknown node name %s in pending sends", name)

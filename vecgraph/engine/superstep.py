@@ -154,13 +154,12 @@ def apply(
         control.consume(state, [executed.due for executed in done])
     _put(tables, state, folds)
     updated = {name: folded.changed for name, folded in folds.items()}
-    written = union([where for name, where in updated.items() if name in tables.outputs], n)
+    written = union([updated[name] for name in updated if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
     if control.unsteady:
         _tick(tables, control, state, active, updated)
     due = _plan(tables, control, state, active, ordered, gone)
-    stuck = done if failures or asked else []
-    return Applied(due, failures, written, asked=asked, stuck=stuck)
+    return Applied(due, failures, written, asked=asked, stuck=done if failures or asked else [])
 
 
 def _put(tables: Tables, state: State, folds: dict[str, Folded]) -> None:
