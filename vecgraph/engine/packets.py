@@ -104,6 +104,7 @@ def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
 
 
 def known_target(tables: Tables, name: str) -> bool:
+    """Return whether a packet can go to a node; log that it is ignored, as LangGraph does."""
     if name in tables.goals:
         return True
     logger.warning("Ignoring unknown node name %s in pending sends", name)
