@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vecgraph.state import Journal
     from vecgraph.typing import Mask
 
-__all__ = ["queues", "some"]
+__all__ = ["known_target", "queues"]
 
 
 def queues(
@@ -43,13 +43,13 @@ def queues(
     if journal is not None:
         journal.packets += [part for parts in due.values() for part in parts]
     return [
-        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
+        _queue(tables, name, parts) for name, parts in due.items() if known_target(tables, name)
     ]
 
 
 def _only(tables: Tables, packets: Packets, name: str) -> list[Due]:
     """Return the task of one node that gets all packets; few ask for their numbers."""
-    if not _known_target(tables, name):
+    if not known_target(tables, name):
         return []
     where = packets.where
     return [_queue(tables, name, [(packets, lambda: _numbered(where))])]
@@ -87,19 +87,7 @@ def _interleaved(sent: list[tuple[Packets, Queue, np.ndarray]], gone: Mask | Non
 
 
 def _kept(packets: Packets, gone: Mask | None) -> Packets:
-    return packets if gone is None else some(packets, np.flatnonzero(~gone[packets.where]))
-
-
-def some(packets: Packets, at: np.ndarray) -> Packets:
-    """Return the packets at positions `at` of the whole."""
-    nodes, payload = packets.nodes, packets.payload
-    if not isinstance(nodes, str):
-        nodes = [nodes[i] for i in at.tolist()]
-    if isinstance(payload, list):
-        payload = [payload[i] for i in at.tolist()]
-    else:
-        payload = {name: column.take(at) for name, column in payload.items()}
-    return Packets(packets.where[at], nodes, payload)
+    return packets if gone is None else packets.take(np.flatnonzero(~gone[packets.where]))
 
 
 def _numbered(where: np.ndarray) -> np.ndarray:
@@ -132,12 +120,13 @@ def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
     parts = []
     for name, at in targets.items():
         where = np.array(at, np.intp)
-        part = some(block, where)
+        part = block.take(where)
         parts.append((name, Packets(part.where, name, part.payload), where))
     return parts
 
 
-def _known_target(tables: Tables, name: str) -> bool:
+def known_target(tables: Tables, name: str) -> bool:
+    """Return whether a packet can go to a node; log that it is ignored, as LangGraph does."""
     if name in tables.goals:
         return True
     logger.warning("Ignoring unknown node name %s in pending sends", name)
@@ -154,7 +143,7 @@ def _queue(tables: Tables, name: str, parts: list[tuple[Packets, Any]]) -> Due:
     queue = Queue(index, packets)
     if packets.spans() is None:
         order = np.argsort(packets.where, kind="stable")
-        queue = Queue(queue.index[order], some(packets, order))
+        queue = Queue(queue.index[order], packets.take(order))
     return Due(tables.nodes[name], queue.packets.where, queue)
 
 
