@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.checkpoint.columnwalk import ColumnState, RowState, Walk
+from vecgraph.checkpoint.columnwrites import has_writes, keys_of
 from vecgraph.checkpoint.rows import EntryRow
 from vecgraph.engine.flush import PUSHED
 from vecgraph.errors import DamagedCheckpointError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.storage import Header
     from vecgraph.checkpoint.views import Views
     from vecgraph.engine.flush import GraphForm
-    from vecgraph.typing import Mask, Rows, Values
+    from vecgraph.typing import Rows, Values
 
 __all__ = ["ColumnReader"]
 
@@ -110,7 +111,7 @@ class ColumnReader:
         walk = Walk(threads, seq, self._load)
         if walk.any_active():
             self._walk(walk, graph)
-        return walk.state(self._pending(threads, walk.seq))
+        return walk.state(has_writes(self._shelf, threads, walk.seq))
 
     def _walk(self, walk: Walk, graph: GraphForm | None) -> None:
         headers = self._reachable(walk)
@@ -144,20 +145,6 @@ class ColumnReader:
             walk.hungry |= np.isin(walk.threads, list(in_rows)) if own else bool(in_rows)
             found.update((h.number, h) for h in self._shelf.find(["columns"], lo, hi))
         return sorted(found.values(), key=lambda header: header.number, reverse=True)
-
-    def _pending(self, threads: Rows, seq: Values) -> Mask:
-        """Return which checkpoints have writes beside them."""
-        found = np.zeros(len(threads), np.bool_)
-        if not len(threads):
-            return found
-        headers = self._shelf.find(["writes"], int(threads.min()), int(threads.max()))
-        lo, hi = int(seq.min()), int(seq.max())
-        touching = [h for h in headers if h.seq_lo <= hi and h.seq_hi >= lo]
-        wanted = _keys(threads, seq)
-        for chunk in self._shelf.rows(touching):
-            found |= np.isin(wanted, _keys(chunk.threads, chunk.seqs))
-        found[seq < 0] = False
-        return found
 
     def _visit(self, walk: Walk, header: Header) -> bool:
         """Move the cursors that stand in a chunk; return whether there were any."""
@@ -259,15 +246,9 @@ def _matches(chunk: ColumnChunk, threads: Values, seqs: Values) -> tuple[Values,
         hit = np.flatnonzero((rows >= 0) & (rows < len(chunk)))
         hit = hit[chunk.seq[rows[hit]] == seqs[hit]]
         return hit, rows[hit]
-    keys, wanted = _keys(chunk.threads, chunk.seq), _keys(threads, seqs)
+    keys, wanted = keys_of(chunk.threads, chunk.seq), keys_of(threads, seqs)
     order = np.argsort(keys, kind="stable")
     found = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
     rows = order[found]
     hit = np.flatnonzero(keys[rows] == wanted)
     return hit, rows[hit]
-
-
-def _keys(threads: Values, seqs: Values) -> Values:
-    """Return a number for each pair of thread and place."""
-    keys: Values = threads.astype(np.int64) << 32 | seqs
-    return keys
