@@ -8,7 +8,7 @@ from vecgraph.interop import from_langgraph
 
 
 class DoorTwo(StateGraph):
-    """LangGraph's StateGraph; what it compiles is handed over."""
+    """LangGraph's StateGraph; what it compiles is handed over, graphs in it too."""
 
     def compile(self, checkpointer=None, **options):
         app = super().compile(**options)

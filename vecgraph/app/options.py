@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.registry import load
 from vecgraph.types import ensure_valid_checkpointer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vecgraph.app.base import Compiled
 
@@ -21,6 +23,7 @@ __all__ = [
     "configs_for",
     "durability_of",
     "saver_of",
+    "usable",
 ]
 
 
@@ -85,7 +88,7 @@ def saver_of(app: Compiled, config: Any) -> Any:
     ValueError
         Nothing says which thread is meant.
     """
-    saver = ensure_valid_checkpointer(app.checkpointer)
+    saver = usable(app.checkpointer)
     if saver is None or saver is False:
         return None
     if saver is True:
@@ -96,6 +99,28 @@ def saver_of(app: Compiled, config: Any) -> Any:
             "keys: thread_id, checkpoint_ns, checkpoint_id"
         )
     return saver
+
+
+def usable(checkpointer: Any) -> Any:
+    """Return a checkpointer as the engine takes it: a saver of LangGraph's is translated.
+
+    Raises
+    ------
+    TypeError
+        It is no saver, no bool and not None.
+    """
+    saver = ensure_valid_checkpointer(checkpointer)
+    adapt = _adapter_of(type(saver))
+    return saver if adapt is None else adapt(saver)
+
+
+@cache
+def _adapter_of(kind: type) -> Callable[[Any], Any] | None:
+    """Return what translates a saver of LangGraph's, told by its base class without an import."""
+    if any(base.__module__ == "langgraph.checkpoint.base" for base in kind.__mro__):
+        found: Callable[[Any], Any] = load("adapters", "langgraph")
+        return found
+    return None
 
 
 def durability_of(durability: Any, saver: Any) -> str:

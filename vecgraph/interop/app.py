@@ -15,7 +15,14 @@ from vecgraph.app.options import breakpoints
 from vecgraph.errors import UnsupportedError
 from vecgraph.interop.ambient import LIVE
 from vecgraph.interop.lowering import check, child_of, lower
-from vecgraph.interop.translate import our_command, their_error, their_output, their_snapshot
+from vecgraph.interop.translate import (
+    our_command,
+    their_error,
+    their_output,
+    their_questions,
+    their_snapshot,
+    their_values,
+)
 from vecgraph.types import GraphOutput
 
 if TYPE_CHECKING:
@@ -146,7 +153,15 @@ class LangGraphApp(App):
         results.errors[:] = [
             dataclasses.replace(one, exception=their_error(one.exception)) for one in results.errors
         ]
+        asked = results.interrupts
+        results.interrupts = {row: their_questions(several) for row, several in asked.items()}
         return super()._returned(call, results, *args, **options)
+
+    def _watcher(self, shared: Any, form: Any, output_keys: Any, put: Any) -> Any:
+        def shown(chunk: tuple[Any, str, Any]) -> None:
+            put((*chunk[:2], their_values(chunk[2])))
+
+        return super()._watcher(shared, form, output_keys, shown)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """Return the state of a thread; see `App.get_state`."""
@@ -218,4 +233,4 @@ def _all_ours(inputs: Any) -> Any:
 
 
 def _shown(output: Any) -> Any:
-    return their_output(output) if isinstance(output, GraphOutput) else output
+    return their_output(output) if isinstance(output, GraphOutput) else their_values(output)
