@@ -13,3 +13,25 @@ class DoorTwo(StateGraph):
     def compile(self, checkpointer=None, **options):
         app = super().compile(**options)
         return from_langgraph(app, checkpointer=checkpointer)
+
+
+class GuestsOnly(StateGraph):
+    """LangGraph's StateGraph; of the graphs that are nodes of others our engine runs each.
+
+    They are the ones that are compiled without breakpoints.
+    """
+
+    def compile(self, checkpointer=None, **options):
+        app = super().compile(**options)
+        if "interrupt_before" not in options:
+            return from_langgraph(app, checkpointer=checkpointer)
+        return super().compile(checkpointer, **options)
+
+
+class HostOnly(StateGraph):
+    """LangGraph's StateGraph; the graph around is handed over, and with it those that are its nodes."""
+
+    def compile(self, checkpointer=None, **options):
+        if "interrupt_before" not in options:
+            return super().compile(checkpointer, **options)
+        return from_langgraph(super().compile(**options), checkpointer=checkpointer)

@@ -115,7 +115,7 @@ def usable(checkpointer: Any) -> Any:
 
 
 @cache
-def _adapter_of(kind: type) -> Callable[[Any], Any] | None:
+def _adapter_of(kind: Any) -> Callable[[Any], Any] | None:
     """Return what translates a saver of LangGraph's, told by its base class without an import."""
     if any(base.__module__ == "langgraph.checkpoint.base" for base in kind.__mro__):
         found: Callable[[Any], Any] = load("adapters", "langgraph")
