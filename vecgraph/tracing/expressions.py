@@ -5,39 +5,36 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
-import numpy as np
-
-from vecgraph.nodes._expr_frame import merge, spread
 from vecgraph.nodes._expr_vector import Vector, constant
 from vecgraph.tracing.calls import FUNCTIONS, METHODS, Called
-from vecgraph.tracing.kernels import (
-    BINARY,
-    COMPARE,
-    UNARY,
-    chosen,
-    contained,
-    indexed,
-    operate,
-    per_row,
-    truth,
+from vecgraph.tracing.choices import (
+    DEAD,
+    Code,
+    Test,
+    both,
+    choice,
+    conjunction,
+    containing,
+    defaulted,
+    either,
+    is_none,
+    letters,
+    operand_of,
+    opposite,
+    reader,
+    value_of,
 )
+from vecgraph.tracing.kernels import BINARY, COMPARE, UNARY, contained, indexed, operate, per_row, truth
 from vecgraph.tracing.outside import Outside, is_constant, is_math
 from vecgraph.tracing.scope import Scope
 from vecgraph.tracing.source import Refused
-from vecgraph.tracing.values import Struct, Value, is_scalar, taken_value, vector_of_value
+from vecgraph.tracing.values import Struct, Value
 from vecgraph.types import Command, Send
 
-if TYPE_CHECKING:
-    from vecgraph.typing import Mask
+__all__ = ["Expressions"]
 
-__all__ = ["Code", "Expressions", "Test"]
-
-Code: TypeAlias = Callable[[Scope], Value]
-Test: TypeAlias = "Callable[[Scope], Mask | bool | None]"
-
-_DEAD: Final = Vector("x", None)
 _CHEAP: Final = (
     ast.Name, ast.Constant, ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Load,
     ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.RShift, ast.USub,
@@ -90,7 +87,7 @@ class Expressions:
         if isinstance(node, ast.BoolOp):
             return self._tests(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return _opposite(self.test(node.operand))
+            return opposite(self.test(node.operand))
         code = self.code(node)
         return lambda scope: truth(code(scope), scope.frame)
 
@@ -98,7 +95,7 @@ class Expressions:
         first, *others = node.values
         result = self.test(first)
         for other in others:
-            join = _both if isinstance(node.op, ast.And) else _either
+            join = both if isinstance(node.op, ast.And) else either
             result = join(result, self.test(other), cheap=is_cheap(other))
         return result
 
@@ -191,18 +188,20 @@ class Expressions:
     def unary(self, node: ast.UnaryOp) -> Code:
         """Translate a sign, ``~`` or ``not``."""
         if isinstance(node.op, ast.Not):
-            return _value_of(self.test(node))
+            return value_of(self.test(node))
         scalar, columns = UNARY[type(node.op).__name__]
         operand = self.code(node.operand)
         return lambda scope: operate(scalar, columns, [operand(scope)], scope.frame)
 
     def compare(self, node: ast.Compare) -> Code:
-        """Translate a chain of comparisons; a later one only counts where those before hold."""
+        """Translate a chain of comparisons.
+
+        Every pair is compared on all rows: one that Python would not reach makes a row suspect
+        at most, and does not change what it gives.
+        """
         if len(node.ops) == 1:
             return self._pair(node.ops[0], node.left, node.comparators[0])
         operands = [node.left, *node.comparators]
-        if not all(map(is_cheap, operands[1:])):
-            raise self.refuse(node, "a chain of comparisons of calls is not traced")
         pairs = [
             self._pair(op, left, right)
             for op, left, right in zip(node.ops, operands, operands[1:], strict=False)
@@ -211,7 +210,7 @@ class Expressions:
         def chain(scope: Scope) -> Value:
             result = pairs[0](scope)
             for pair in pairs[1:]:
-                result = _and(result, pair(scope), scope)
+                result = conjunction(result, pair(scope), scope)
             return result
 
         return chain
@@ -229,7 +228,7 @@ class Expressions:
         if not (isinstance(right, ast.Constant) and right.value is None):
             raise self.refuse(right, "`is` compares identities, which columns do not have")
         operand, negated = self.code(left), isinstance(op, ast.IsNot)
-        return lambda scope: _none(operand(scope), negated, scope)
+        return lambda scope: is_none(operand(scope), negated, scope)
 
     def _member(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Code:
         operand, negated = self.code(left), isinstance(op, ast.NotIn)
@@ -246,7 +245,7 @@ class Expressions:
                 raise self.refuse(right, "membership among nested tuples is not traced")
             return lambda scope: contained(operand(scope), known, negated, scope.frame)
         container = self.code(right)
-        called = Called(lambda text, part: (part in text) is not negated, _contains(negated))
+        called = Called(lambda text, part: (part in text) is not negated, containing(negated))
         return lambda scope: called([container(scope), operand(scope)], scope.frame)
 
     def _has(self, key: ast.expr, negated: bool) -> Code:
@@ -274,21 +273,21 @@ class Expressions:
         """Translate ``a if test else b``: both blended where that is cheap, else each on its rows."""
         test, then, other = self.test(node.test), self.code(node.body), self.code(node.orelse)
         cheap = is_cheap(node.body) and is_cheap(node.orelse)
-        return lambda scope: _choice(test(scope), then, other, scope, cheap=cheap)
+        return lambda scope: choice(test(scope), then, other, scope, cheap=cheap)
 
     def logic(self, node: ast.BoolOp) -> Code:
         """Translate ``and`` and ``or``, which give one of their operands."""
         *others, last = node.values
         result, cheap = self.code(last), is_cheap(last)
         for other in reversed(others):
-            result = _operand(self.code(other), result, isinstance(node.op, ast.And), cheap)
+            result = operand_of(self.code(other), result, isinstance(node.op, ast.And), cheap)
             cheap = cheap and is_cheap(other)
         return result
 
     def subscript(self, node: ast.Subscript) -> Code:
         """Translate an item of the state, of a constant tuple, or of a text."""
         if isinstance(node.value, ast.Name) and node.value.id == self.state:
-            return _reader(self._key(node.slice))
+            return reader(self._key(node.slice))
         try:
             table = self.constant_of(node.value)
         except LookupError:
@@ -305,7 +304,7 @@ class Expressions:
         def scalar(text: Any, at: Any) -> Any:
             return text[at]
 
-        called = Called(scalar, lambda vectors, frame: _letters(scalar, vectors, frame), 2, 2)
+        called = Called(scalar, lambda vectors, frame: letters(scalar, vectors, frame), 2, 2)
         return lambda scope: called([container(scope), index(scope)], scope.frame)
 
     def _slice(self, value: ast.expr, part: ast.Slice) -> Code:
@@ -315,7 +314,7 @@ class Expressions:
         nothing = ast.Constant(None)
         codes = [self.code(each or nothing) for each in (part.lower, part.upper, part.step)]
         container = self.code(value)
-        called = Called(scalar, lambda vectors, frame: _letters(scalar, vectors, frame), 4, 4)
+        called = Called(scalar, lambda vectors, frame: letters(scalar, vectors, frame), 4, 4)
         return lambda scope: called(
             [container(scope), *(code(scope) for code in codes)], scope.frame
         )
@@ -362,23 +361,7 @@ class Expressions:
             raise self.refuse(node, f"state.{function.attr} is not traced")
         name = self._key(node.args[0])
         default = self.code(node.args[1] if len(node.args) == 2 else ast.Constant(None))
-        read = _reader(name)
-
-        def get(scope: Scope) -> Value:
-            # The default is computed for every row, as Python does.
-            instead, lacks = default(scope), scope.lacks(name)
-            if isinstance(lacks, bool):
-                return instead if lacks else read(scope)
-            found = vector_of_value(
-                taken_value(scope.frame.column(name), np.flatnonzero(~lacks)),
-                int(np.count_nonzero(~lacks)),
-            )
-            other = vector_of_value(instead, scope.frame.n).take(np.flatnonzero(lacks))
-            return merge(
-                scope.frame, [(np.flatnonzero(~lacks), found), (np.flatnonzero(lacks), other)]
-            )
-
-        return get
+        return defaulted(name, default)
 
     def _command(self, node: ast.Call, function: Any) -> Code:
         names = ("node", "arg") if function is Send else ("graph", "update", "resume", "goto")
@@ -403,7 +386,7 @@ class Expressions:
         def make(scope: Scope) -> Value:
             values = tuple(code(scope) for code in codes)
             if any(isinstance(v, Vector) and v.kind == "x" for v in values):
-                return _DEAD
+                return DEAD
             return Struct(kind, keys, values)
 
         return make
@@ -502,166 +485,3 @@ def is_cheap(node: ast.expr) -> bool:
     return len(nodes) <= _MOST_NODES and all(isinstance(each, _CHEAP) for each in nodes)
 
 
-def _reader(name: str) -> Code:
-    def read(scope: Scope) -> Value:
-        lacks = scope.lacks(name)
-        if lacks is True:
-            return scope.frame.dead()
-        if lacks is not False:
-            scope.frame.mark(lacks)
-        return scope.frame.column(name)
-
-    return read
-
-
-def _opposite(test: Test) -> Test:
-    def opposite(scope: Scope) -> Mask | bool | None:
-        found = test(scope)
-        return None if found is None else (not found if isinstance(found, bool) else ~found)
-
-    return opposite
-
-
-def _value_of(test: Test) -> Code:
-    def value(scope: Scope) -> Value:
-        found = test(scope)
-        return _DEAD if found is None else Vector("b", found)
-
-    return value
-
-
-def _both(left: Test, right: Test, *, cheap: bool) -> Test:
-    return _joined(left, right, decided=False, cheap=cheap)
-
-
-def _either(left: Test, right: Test, *, cheap: bool) -> Test:
-    return _joined(left, right, decided=True, cheap=cheap)
-
-
-def _joined(left: Test, right: Test, *, decided: bool, cheap: bool) -> Test:
-    """Join two conditions; the right one is only looked at where the left is not `decided`."""
-
-    def test(scope: Scope) -> Mask | bool | None:
-        first = left(scope)
-        if first is None or first is decided:
-            return first
-        if isinstance(first, bool):
-            return right(scope)
-        if cheap:
-            second = _attempt(lambda: right(scope), scope)
-            if second is not None:
-                join = np.logical_or if decided else np.logical_and
-                both: Mask = join(first, second[0])
-                return both
-        result = first.copy()
-        open_ = np.flatnonzero(~first if decided else first)
-        if open_.size:
-            rest = right(scope.narrow(open_))
-            result[open_] = decided if rest is None else rest
-        return result
-
-    return test
-
-
-def _attempt(compute: Callable[[], Any], scope: Scope) -> tuple[Any] | None:
-    """Compute on rows that may not need it; forget it all if that makes rows suspect."""
-    suspects = scope.frame.run.suspects
-    known = len(suspects)
-    result = compute()
-    if len(suspects) > known:
-        del suspects[known:]
-        return None
-    return None if result is None else (result,)
-
-
-def _choice(
-    test: Mask | bool | None, then: Code, other: Code, scope: Scope, *, cheap: bool
-) -> Value:
-    if test is None:
-        return _DEAD
-    if isinstance(test, bool):
-        return then(scope) if test else other(scope)
-    if cheap:
-        pair = _attempt(lambda: (then(scope), other(scope)), scope)
-        if pair is not None:
-            yes, no = pair[0]
-            return chosen(test, yes, no, scope.frame)
-    taken = np.flatnonzero(test)
-    if taken.size == scope.frame.n:
-        return then(scope)
-    if not taken.size:
-        return other(scope)
-    parts = []
-    for at, code in ((taken, then), (np.flatnonzero(~test), other)):
-        part = scope.narrow(at)
-        parts.append((at, vector_of_value(code(part), at.size)))
-    return merge(scope.frame, parts)
-
-
-def _operand(left: Code, right: Code, is_and: bool, cheap: bool) -> Code:
-    def value(scope: Scope) -> Value:
-        first = left(scope)
-        test = truth(first, scope.frame)
-        then, other = (right, lambda part: _again(first, part, scope))
-        if not is_and:
-            then, other = other, then
-        return _choice(test, then, other, scope, cheap=cheap)
-
-    return value
-
-
-def _again(value: Value, part: Scope, whole: Scope) -> Value:
-    """Return a value that has been computed for a scope, on a part of its rows."""
-    if part is whole or is_scalar(value):
-        return value
-    assert part.at is not None
-    return taken_value(value, part.at)
-
-
-def _and(left: Value, right: Value, scope: Scope) -> Value:
-    first, second = truth(left, scope.frame), truth(right, scope.frame)
-    if first is None or second is None:
-        return _DEAD
-    return Vector(
-        "b",
-        np.logical_and(first, second)
-        if not (isinstance(first, bool) and isinstance(second, bool))
-        else first and second,
-    )
-
-
-def _none(value: Value, negated: bool, scope: Scope) -> Value:
-    vector = vector_of_value(value, scope.frame.n)
-    if vector.kind == "x":
-        return vector
-    if is_scalar(vector):
-        return Vector("b", (vector.values is None) is not negated)
-    return spread(lambda parts, frame: _nones(parts[0], negated, frame.n), [vector], scope.frame)
-
-
-def _nones(vector: Vector, negated: bool, n: int) -> Vector:
-    if vector.kind == "o":
-        found = np.fromiter((cell is None for cell in vector.values), np.bool_, n)
-    elif vector.kind == "t":
-        found = np.asarray(vector.values.is_null())
-    else:
-        found = np.full(n, vector.kind == "n")
-    return Vector("b", ~found if negated else found, own=True)
-
-
-def _contains(negated: bool) -> Callable[..., Vector]:
-    def test(text: str, part: str) -> bool:
-        return (part in text) is not negated
-
-    def columns(vectors: list[Vector], frame: Any) -> Vector:
-        return per_row(test, vectors, frame, "s")
-
-    return columns
-
-
-def _letters(scalar: Callable[..., Any], vectors: list[Vector], frame: Any) -> Vector:
-    """Take a part of each text; what else has parts is left to the function."""
-    text, *others = vectors
-    if text.kind not in "st" or any(each.kind not in "bin" for each in others):
-        return frame.dead()  # type: ignore[no-any-return]
-    return per_row(scalar, vectors, frame, "sbin")

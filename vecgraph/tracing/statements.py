@@ -16,7 +16,8 @@ from vecgraph.tracing.values import Value, vector_of_value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vecgraph.tracing.expressions import Expressions, Test
+    from vecgraph.tracing.choices import Test
+    from vecgraph.tracing.expressions import Expressions
 
 __all__ = ["Statements", "Step", "bound_names"]
 
@@ -85,12 +86,12 @@ class Statements:
 
     def assign(self, node: ast.Assign) -> Step:
         """Translate an assignment to names."""
-        code = self._expressions.code(node.value)
         names = []
         for target in node.targets:
             if isinstance(target, ast.Tuple):
                 return self._unpack(node, target)
             names.append(self._target(target))
+        code = self._expressions.code(node.value)
 
         def run(scope: Scope) -> Scope | None:
             value = code(scope)

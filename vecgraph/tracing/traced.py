@@ -180,6 +180,9 @@ def _computed(plan: Plan, inputs: Inputs) -> States:
         if column.present is not None:
             absent[name] = ~column.present
     run = Run(columns, inputs.m)
+    for name in columns:
+        # Now, since cells of a rare type are suspect even if what reads them first is undone.
+        run.vector(name)
     if inputs.is_objects:
         # What is no plain dict may answer as it likes.
         odd = [position for position, row in enumerate(inputs.rows()) if type(row) is not dict]

@@ -10,7 +10,7 @@ import numpy as np
 
 from vecgraph.columns import Column
 from vecgraph.nodes._expr_cells import vector_of
-from vecgraph.nodes._expr_vector import KINDS, Union, Vector
+from vecgraph.nodes._expr_vector import DTYPES, ZEROS, Union, Vector, constant
 from vecgraph.types import Command, Send
 
 if TYPE_CHECKING:
@@ -91,17 +91,25 @@ def vector_of_value(value: Value, n: int) -> Vector:
         return value
     if isinstance(value, Struct):
         return Vector("o", _objects(cells_of(value, n)), own=True)
-    kinds = {type(item) for item in value.table}
-    kind = KINDS.get(kinds.pop(), "o") if len(kinds) == 1 else "o"
-    if kind in "bif":
-        table = vector_of_value(_typed_table(value.table), len(value.table))
-        return table.take(value.codes) if not table.scalar else table
-    cells = _objects(value.table).take(value.codes)
-    return Vector(kind, cells, own=True) if kind == "s" else vector_of(cells)[0]
+    return _table_of(value.table).take(value.codes)
 
 
-def _typed_table(table: tuple[Any, ...]) -> Vector:
-    return vector_of(Column.of(table).as_numpy())[0]
+def _table_of(table: tuple[Any, ...]) -> Vector:
+    """Return constants as a column, of one type or a union of those that it can hold."""
+    kinds = [constant(item).kind for item in table]
+    if "o" in kinds:
+        return Vector("o", _objects(table))
+    arrays = {
+        kind: np.fromiter(
+            (item if k == kind else ZEROS[kind] for item, k in zip(table, kinds, strict=True)),
+            DTYPES[kind],
+            len(table),
+        )
+        for kind in dict.fromkeys(kinds)
+    }
+    if len(arrays) == 1 and kinds[0] != "n":
+        return Vector(kinds[0], arrays[kinds[0]])
+    return Vector("u", Union(np.array([ord(kind) for kind in kinds], np.uint8), arrays))
 
 
 def _objects(cells: Sequence[Any]) -> npt.NDArray[Any]:
