@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.property.traced_functions import Writer, columns, defined
 
+from tests.property.traced_functions import Writer, columns, defined
 from vecgraph.nodes.outcome import unpacked
 from vecgraph.nodes.writer import StateWriter
 from vecgraph.state import Inputs

@@ -135,8 +135,27 @@ class Writer:
 
     def call(self, depth):
         name = self.pick(
-            "abs int float bool round str len math.sqrt math.floor math.exp math.log math.isnan "
-            "math.isfinite math.ceil math.sin math.tanh math.trunc math.isinf math.log10".split()
+            [
+                "abs",
+                "int",
+                "float",
+                "bool",
+                "round",
+                "str",
+                "len",
+                "math.sqrt",
+                "math.floor",
+                "math.exp",
+                "math.log",
+                "math.isnan",
+                "math.isfinite",
+                "math.ceil",
+                "math.sin",
+                "math.tanh",
+                "math.trunc",
+                "math.isinf",
+                "math.log10",
+            ]
         )
         return f"{name}({self.expr(depth)})"
 
@@ -163,8 +182,19 @@ class Writer:
 
     def method(self, depth):
         call = self.pick(
-            "lower() strip() upper() startswith('a') replace('a','bb') find('b') isdigit() title() "
-            "lstrip() endswith(state['t']) count('x')".split()
+            [
+                "lower()",
+                "strip()",
+                "upper()",
+                "startswith('a')",
+                "replace('a','bb')",
+                "find('b')",
+                "isdigit()",
+                "title()",
+                "lstrip()",
+                "endswith(state['t'])",
+                "count('x')",
+            ]
         )
         return f"{self.words()}.{call}"
 

@@ -43,6 +43,8 @@ DEAD: Final = Vector("x", None)
 
 
 def reader(name: str) -> Code:
+    """Return the code that reads a channel; rows that lack it are suspect."""
+
     def read(scope: Scope) -> Value:
         lacks = scope.lacks(name)
         if lacks is True:
@@ -55,6 +57,8 @@ def reader(name: str) -> Code:
 
 
 def opposite(test: Test) -> Test:
+    """Return the condition that holds where another does not."""
+
     def holds(scope: Scope) -> Mask | bool | None:
         found = test(scope)
         return None if found is None else (not found if isinstance(found, bool) else ~found)
@@ -63,6 +67,8 @@ def opposite(test: Test) -> Test:
 
 
 def value_of(test: Test) -> Code:
+    """Return a condition as a value: a bool a row."""
+
     def value(scope: Scope) -> Value:
         found = test(scope)
         return DEAD if found is None else Vector("b", found)
@@ -71,10 +77,12 @@ def value_of(test: Test) -> Code:
 
 
 def both(left: Test, right: Test, *, cheap: bool) -> Test:
+    """Return ``left and right``; a `cheap` right side may be computed on all rows."""
     return _joined(left, right, decided=False, cheap=cheap)
 
 
 def either(left: Test, right: Test, *, cheap: bool) -> Test:
+    """Return ``left or right`` likewise."""
     return _joined(left, right, decided=True, cheap=cheap)
 
 
@@ -117,6 +125,7 @@ def _attempt(compute: Callable[[], Any], scope: Scope) -> tuple[Any] | None:
 def choice(
     test: Mask | bool | None, then: Code, other: Code, scope: Scope, *, cheap: bool
 ) -> Value:
+    """Return ``then if test else other``; `cheap` sides may be computed on all rows."""
     if test is None:
         return DEAD
     if isinstance(test, bool):
@@ -139,6 +148,8 @@ def choice(
 
 
 def operand_of(left: Code, right: Code, is_and: bool, cheap: bool) -> Code:
+    """Return the code of ``and`` or ``or`` as a value: the operand that decides."""
+
     def value(scope: Scope) -> Value:
         first = left(scope)
         test = truth(first, scope.frame)
@@ -159,6 +170,7 @@ def _again(value: Value, part: Scope, whole: Scope) -> Value:
 
 
 def conjunction(left: Value, right: Value, scope: Scope) -> Value:
+    """Return where two comparisons of a chain both hold."""
     first, second = truth(left, scope.frame), truth(right, scope.frame)
     if first is None or second is None:
         return DEAD
@@ -171,6 +183,7 @@ def conjunction(left: Value, right: Value, scope: Scope) -> Value:
 
 
 def is_none(value: Value, negated: bool, scope: Scope) -> Value:
+    """Return which rows of a value are None, or are not."""
     vector = vector_of_value(value, scope.frame.n)
     if vector.kind == "x":
         return vector
@@ -190,6 +203,8 @@ def _nones(vector: Vector, negated: bool, n: int) -> Vector:
 
 
 def containing(negated: bool) -> Callable[..., Vector]:
+    """Return the column form of ``part in text``."""
+
     def test(text: str, part: str) -> bool:
         return (part in text) is not negated
 

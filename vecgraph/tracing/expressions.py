@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vecgraph.nodes._expr_vector import Vector, constant
 from vecgraph.tracing.calls import FUNCTIONS, METHODS, Called
@@ -26,12 +25,25 @@ from vecgraph.tracing.choices import (
     reader,
     value_of,
 )
-from vecgraph.tracing.kernels import BINARY, COMPARE, UNARY, contained, indexed, operate, per_row, truth
+from vecgraph.tracing.kernels import (
+    BINARY,
+    COMPARE,
+    UNARY,
+    contained,
+    indexed,
+    operate,
+    per_row,
+    truth,
+)
 from vecgraph.tracing.outside import Outside, is_constant, is_math
-from vecgraph.tracing.scope import Scope
 from vecgraph.tracing.source import Refused
 from vecgraph.tracing.values import Struct, Value
 from vecgraph.types import Command, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vecgraph.tracing.scope import Scope
 
 __all__ = ["Expressions"]
 
@@ -483,5 +495,3 @@ def is_cheap(node: ast.expr) -> bool:
     """Return whether computing an expression on rows that do not need it costs little."""
     nodes = list(ast.walk(node))
     return len(nodes) <= _MOST_NODES and all(isinstance(each, _CHEAP) for each in nodes)
-
-
