@@ -14,8 +14,10 @@ from vecgraph.checkpoint.chunks import (
     decode,
     digest_of,
     encode_rows,
+    is_rows,
 )
 from vecgraph.checkpoint.columnform import ColumnChunk
+from vecgraph.checkpoint.columnwrites import WritesChunk
 from vecgraph.checkpoint.pipeline import Durability, Pipeline
 from vecgraph.errors import CheckpointClosedError, DamagedCheckpointError
 
@@ -153,7 +155,7 @@ class Shelf:
             return self.storage.find(kinds, lo, hi, key=key, after=after)
 
     def rows(self, headers: Sequence[Header]) -> list[RowsChunk]:
-        """Return chunks in the schema `ROWS`."""
+        """Return chunks in the schema `ROWS`, and those of writes in column form as if they were."""
         found = self._loaded(headers, self._rows_of)
         return [found[header.number] for header in headers]
 
@@ -183,7 +185,9 @@ class Shelf:
 
     def _rows_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
         batch = decode(header, payload, self._schema(header), self.place)
-        return RowsChunk(header, batch, self.place), len(payload) + batch.nbytes + 1024
+        in_columns = header.kind == "writes" and not is_rows(header)
+        made = (WritesChunk if in_columns else RowsChunk)(header, batch, self.place)
+        return made, len(payload) + batch.nbytes + 1024
 
     def _columns_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
         schema = self._schema(header)

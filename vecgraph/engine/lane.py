@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecgraph.columns import Column, concat
-from vecgraph.engine.packets import some
 from vecgraph.engine.tasks import Due, Queue
 from vecgraph.nodes.outcome import Packets
 from vecgraph.positions import positions, union
@@ -108,7 +107,7 @@ def drop(lane: Lane, ended: np.ndarray, n: int) -> None:
 
 def _part(due: Due, at: np.ndarray) -> Due:
     assert due.queue is not None
-    packets = some(due.queue.packets, at)
+    packets = due.queue.packets.take(at)
     return Due(due.spec, packets.where, Queue(due.queue.index[at], packets))
 
 

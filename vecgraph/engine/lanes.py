@@ -301,6 +301,7 @@ class Lanes:
         applied = apply(self.tables, self.control, lane.state, due.where, [executed])
         whole.failures.update(applied.failures)
         whole.asked.update(applied.asked)
+        whole.stuck += applied.stuck
         whole.due += [d for d in applied.due if d.queue is not None]
         moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
         return moved, applied.written

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vecgraph.state import Journal
     from vecgraph.typing import Mask
 
-__all__ = ["queues", "some"]
+__all__ = ["known_target", "queues"]
 
 
 def queues(
@@ -41,7 +41,7 @@ def queues(
     if journal is not None:
         journal.packets += [part for parts in due.values() for part in parts]
     return [
-        _queue(tables, name, parts) for name, parts in due.items() if _known_target(tables, name)
+        _queue(tables, name, parts) for name, parts in due.items() if known_target(tables, name)
     ]
 
 
@@ -75,19 +75,7 @@ def _interleaved(pushed: list[Packets], keys: list[np.ndarray], gone: Mask | Non
 
 
 def _kept(packets: Packets, gone: Mask | None) -> Packets:
-    return packets if gone is None else some(packets, np.flatnonzero(~gone[packets.where]))
-
-
-def some(packets: Packets, at: np.ndarray) -> Packets:
-    """Return the packets at positions `at` of the whole."""
-    nodes, payload = packets.nodes, packets.payload
-    if not isinstance(nodes, str):
-        nodes = [nodes[i] for i in at.tolist()]
-    if isinstance(payload, list):
-        payload = [payload[i] for i in at.tolist()]
-    else:
-        payload = {name: column.take(at) for name, column in payload.items()}
-    return Packets(packets.where[at], nodes, payload)
+    return packets if gone is None else packets.take(np.flatnonzero(~gone[packets.where]))
 
 
 def _numbered(where: np.ndarray) -> np.ndarray:
@@ -110,12 +98,13 @@ def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
     parts = []
     for name, at in targets.items():
         where = np.array(at, np.intp)
-        part = some(block, where)
+        part = block.take(where)
         parts.append((name, Packets(part.where, name, part.payload), where))
     return parts
 
 
-def _known_target(tables: Tables, name: str) -> bool:
+def known_target(tables: Tables, name: str) -> bool:
+    """Return whether a packet can go to a node; log that it is ignored, as LangGraph does."""
     if name in tables.goals:
         return True
     logger.warning("Ignoring unknown node name %s in pending sends", name)
@@ -132,7 +121,7 @@ def _queue(tables: Tables, name: str, parts: list[tuple[Packets, np.ndarray]]) -
     where = packets.where
     if len(where) > 1 and (where[1:] < where[:-1]).any():
         order = np.argsort(where, kind="stable")
-        packets, index = some(packets, order), index[order]
+        packets, index = packets.take(order), index[order]
     return Due(tables.nodes[name], packets.where, Queue(index, packets))
 
 

@@ -49,6 +49,8 @@ class Applied:
         The tasks of `due` are known to share no row.
     asked : dict of int to list of Interrupt
         Runs that stop to ask something, with their questions.
+    stuck : list of Executed
+        The tasks, if some run failed or asks something.
     """
 
     due: list[Due]
@@ -56,6 +58,7 @@ class Applied:
     written: Where
     exclusive: bool = False
     asked: dict[int, list[Interrupt]] = field(default_factory=dict)
+    stuck: list[Executed] = field(default_factory=list)
 
 
 def execute(
@@ -151,12 +154,12 @@ def apply(
         control.consume(state, [executed.due for executed in done])
     _put(tables, state, folds)
     updated = {name: folded.changed for name, folded in folds.items()}
-    written = union([where for name, where in updated.items() if name in tables.outputs], n)
+    written = union([updated[name] for name in updated if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
     if control.unsteady:
         _tick(tables, control, state, active, updated)
     due = _plan(tables, control, state, active, ordered, gone)
-    return Applied(due, failures, written, asked=asked)
+    return Applied(due, failures, written, asked=asked, stuck=done if failures or asked else [])
 
 
 def _put(tables: Tables, state: State, folds: dict[str, Folded]) -> None:
@@ -323,13 +326,7 @@ def _plan(
 ) -> list[Due]:
     """Return the tasks of the next superstep: packets first, then nodes by name."""
     n = len(state)
-    opened: dict[str, list[Where]] = {}
-    for executed in ordered:
-        _open(control, state, executed, gone, opened)
-    if control.finishing:
-        quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
-        for channel, parts in control.finish(state, quiet).items():
-            opened.setdefault(channel, []).extend(parts)
+    opened = _opened(control, state, active, ordered, gone)
     if state.journal is not None:
         state.journal.unsignalled += _unsignalled(control, opened, n)
     by_node: dict[str, list[Where]] = {}
@@ -344,6 +341,21 @@ def _plan(
         if where is None or len(where):
             due.append(Due(spec, where))
     return due
+
+
+def _opened(
+    control: Control, state: State, active: Where, ordered: list[Executed], gone: Mask | None
+) -> dict[str, list[Where]]:
+    """Return which trigger channels open at which positions, deferred ones last."""
+    opened: dict[str, list[Where]] = {}
+    for executed in ordered:
+        _open(control, state, executed, gone, opened)
+    if control.finishing:
+        n = len(state)
+        quiet = _quiet(active, [w for parts in opened.values() for w in parts], n)
+        for channel, parts in control.finish(state, quiet).items():
+            opened.setdefault(channel, []).extend(parts)
+    return opened
 
 
 def _unsignalled(

@@ -109,5 +109,6 @@ def _record(data: bytes) -> Record | None:
     length, size, key = fields[17], place[2], fields[19]
     if kind >= len(KINDS) or key_size > len(key) or number < 0 or not length <= size <= LARGEST:
         return None
-    header = Header(number, KINDS[kind], _NO_SCHEMA, *fields[11:19], key[:key_size].hex())
-    return Record(Frame(*fields[1:4], header), *place, schema_crc, flags)
+    whole: Any = (number, KINDS[kind], _NO_SCHEMA, *fields[11:19], key[:key_size].hex())
+    frame: Any = (*fields[1:4], Header(*whole))
+    return Record(Frame(*frame), *place, schema_crc=schema_crc, flags=flags)
