@@ -111,4 +111,5 @@ def _record(data: bytes) -> Record | None:
         return None
     whole: Any = (number, KINDS[kind], _NO_SCHEMA, *fields[11:19], key[:key_size].hex())
     frame: Any = (*fields[1:4], Header(*whole))
-    return Record(Frame(*frame), *place, schema_crc=schema_crc, flags=flags)
+    segment, offset, _ = place
+    return Record(Frame(*frame), segment, offset, size, schema_crc, flags)
