@@ -104,12 +104,11 @@ def read_records(data: bytes, chain: int = 0) -> Iterator[Record | None]:
 
 def _record(data: bytes) -> Record | None:
     fields: Any = _FIELDS.unpack_from(data)
-    schema_crc, (number, *place) = fields[0], fields[4:8]
-    kind, flags, key_size = fields[8:11]
-    length, size, key = fields[17], place[2], fields[19]
+    number, size, kind, flags, key_size = fields[4], *fields[7:11]
+    length, key = fields[17], fields[19]
     if kind >= len(KINDS) or key_size > len(key) or number < 0 or not length <= size <= LARGEST:
         return None
-    whole: Any = (number, KINDS[kind], _NO_SCHEMA, *fields[11:19], key[:key_size].hex())
-    frame: Any = (*fields[1:4], Header(*whole))
-    segment, offset, _ = place
-    return Record(Frame(*frame), segment, offset, size, schema_crc, flags)
+    header: Any = (number, KINDS[kind], _NO_SCHEMA, *fields[11:19], key[:key_size].hex())
+    frame: Any = (*fields[1:4], Header(*header))
+    place: Any = (*fields[5:8], fields[0], flags)
+    return Record(Frame(*frame), *place)
