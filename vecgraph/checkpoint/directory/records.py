@@ -104,7 +104,7 @@ def read_records(data: bytes, chain: int = 0) -> Iterator[Record | None]:
 
 def _record(data: bytes) -> Record | None:
     fields: Any = _FIELDS.unpack_from(data)
-    number, size, kind, flags, key_size = fields[4], *fields[7:11]
+    number, size, kind, flags, key_size = (fields[at] for at in (4, 7, 8, 9, 10))
     length, key = fields[17], fields[19]
     if kind >= len(KINDS) or key_size > len(key) or number < 0 or not length <= size <= LARGEST:
         return None
