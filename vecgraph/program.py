@@ -122,6 +122,8 @@ class Program:
         Channels of the result, and of ``values`` chunks when streaming.
     name : str
         Name of the app, used when it is a node of another graph.
+    retry_policy, cache_policy : tuple of RetryPolicy, CachePolicy or None
+        Of the tasks that functions call, where those have none of their own.
     """
 
     channels: Mapping[str, Channel]
@@ -131,6 +133,8 @@ class Program:
     streams: Reads
     managed: Mapping[str, Any] = field(default_factory=dict)
     name: str = "LangGraph"
+    retry_policy: tuple[Any, ...] = ()
+    cache_policy: Any = None
 
     @cached_property
     def triggered(self) -> dict[str, tuple[str, ...]]:
@@ -144,4 +148,4 @@ class Program:
     @property
     def is_state_graph(self) -> bool:
         """Whether the input enters through the virtual start node."""
-        return self.inputs == START
+        return self.inputs == START and START in self.nodes
