@@ -33,6 +33,7 @@ __all__ = [
     "digest_of",
     "encode",
     "encode_rows",
+    "is_rows",
     "pack_body",
     "unpack_body",
 ]
@@ -105,6 +106,11 @@ def encode_rows(
         compression = None
     payload = _payload(batch, len(_ROWS_BYTES), compression)
     return _chunk(kind, _ROWS_BYTES, _ROWS_DIGEST, batch.num_rows, span, payload)
+
+
+def is_rows(header: Header) -> bool:
+    """Return whether a chunk has the schema `ROWS`."""
+    return header.schema == _ROWS_DIGEST
 
 
 def encode(kind: Kind, batch: pa.RecordBatch, span: Span, compression: Compression) -> Chunk:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vecgraph.checkpoint._forms import get_checkpoint_metadata
 from vecgraph.checkpoint.columnform import flush_chunks
+from vecgraph.checkpoint.columnwrites import writes_chunks
 from vecgraph.checkpoint.marks import Branch, branch_row
 from vecgraph.checkpoint.threads import ThreadName
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.writer import Writer
     from vecgraph.engine.flush import Flush
-    from vecgraph.typing import Rows
+    from vecgraph.typing import Rows, Values
 
 __all__ = ["ColumnWriter"]
 
@@ -98,6 +99,32 @@ class ColumnWriter:
             self._marks.refresh()
         self._writer.forget_threads(int(flush.threads.min()), int(flush.threads.max()))
         return ts
+
+    def put_writes(
+        self,
+        threads: Rows,
+        seq: Values,
+        tasks: tuple[Sequence[str], Sequence[str]],
+        channels: Sequence[str],
+        values: Sequence[Any],
+        idx: Values | None,
+    ) -> None:
+        """Store writes; `tasks` are their ids and paths."""
+        if not len(threads):
+            return
+        chunks = writes_chunks(
+            threads,
+            seq,
+            *tasks,
+            channels,
+            values,
+            idx=idx,
+            ts=self._shelf.now(),
+            pack=self._codec.pack,
+            how=self._shelf.compression,
+        )
+        made = list(chunks)
+        self._shelf.append([*self._codec.taken(), *made])
 
     def _branches(self, flush: Flush, ts: int) -> list[Chunk]:
         """Return the mark that says where threads have their past, if it is not their own."""

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from vecgraph.checkpoint.base import BaseCheckpointSaver, get_checkpoint_id
-from vecgraph.checkpoint.codec import Codec
-from vecgraph.checkpoint.columnread import ColumnReader, ColumnState
-from vecgraph.checkpoint.columnwrite import ColumnWriter
-from vecgraph.checkpoint.deletion import Deletion
-from vecgraph.checkpoint.marks import Marks
-from vecgraph.checkpoint.reader import Reader
-from vecgraph.checkpoint.serde.pack import Packer
-from vecgraph.checkpoint.shelf import Shelf
-from vecgraph.checkpoint.threads import Threads
-from vecgraph.checkpoint.views import Views
-from vecgraph.checkpoint.writer import Told, Writer
-from vecgraph.errors import DamagedCheckpointError
+from vecgraph.checkpoint.base import get_checkpoint_id
+from vecgraph.checkpoint.bulk import BulkSaver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
-
-    import numpy as np
-    import numpy.typing as npt
 
     from vecgraph.checkpoint._forms import (
         ChannelVersions,
@@ -35,21 +20,13 @@ if TYPE_CHECKING:
         CheckpointTuple,
         DeltaChannelHistory,
     )
-    from vecgraph.checkpoint.chunks import Compression
-    from vecgraph.checkpoint.codec import PacksValues
-    from vecgraph.checkpoint.pipeline import Durability
-    from vecgraph.checkpoint.storage import Storage
+    from vecgraph.checkpoint.writer import Told
     from vecgraph.config import RunnableConfig
-    from vecgraph.engine.flush import Flush, GraphForm
-    from vecgraph.typing import Rows
 
 __all__ = ["LogSaver"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-class LogSaver(BaseCheckpointSaver[Any]):
+class LogSaver(BulkSaver):
     """Keeps checkpoints as a log of chunks. Safe to use from several threads.
 
     Parameters
@@ -69,71 +46,6 @@ class LogSaver(BaseCheckpointSaver[Any]):
     blob_at : int
         Values of so many bytes or more are stored once, whoever has them.
     """
-
-    def __init__(
-        self,
-        storage: Storage,
-        *,
-        packer: PacksValues | None = None,
-        compression: Compression = "zstd",
-        snapshot_every: int = 64,
-        durability: Durability = "sync",
-        blob_at: int = 1 << 14,
-    ) -> None:
-        super().__init__()
-        self.storage = storage
-        self.packer: PacksValues = Packer() if packer is None else packer
-        self.snapshot_every = snapshot_every
-        self._lock = threading.RLock()
-        self._shelf = Shelf(storage, durability, compression, self._lost)
-        self._marks = Marks(self._shelf)
-        self._threads = Threads(self._shelf, self._marks)
-        self._codec = Codec(self.packer, self._shelf, blob_at)
-        self._views = Views(self._shelf, self._marks, self._codec.load)
-        parts = (self._shelf, self._threads, self._marks, self._views, self._codec)
-        self._writer = Writer(*parts, snapshot_every)
-        self._reader = Reader(*parts)
-        self._deletion = Deletion(*parts, self._writer, self._reader)
-        self._column_reader = ColumnReader(self._shelf, self._marks, self._views, self._codec.load)
-        self._column_writer = ColumnWriter(
-            self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
-        )
-        self._stale = True
-
-    def _lost(self) -> None:
-        """Note that what is known by heart may be wrong: a flush was lost."""
-        self._stale = True
-
-    def _ready(self) -> None:
-        """Make what is known true again."""
-        if self._stale:
-            for part in (self._marks, self._threads, self._views, self._writer, self._codec):
-                part.forget()
-            self._stale = False
-            self._marks.refresh()
-        elif not self.storage.exclusive:
-            self._marks.refresh()
-
-    def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._lock:
-            self._ready()
-            try:
-                return write(*args, **kwargs)
-            except BaseException:
-                # Something may be known by now that will never be stored.
-                self._stale = True
-                raise
-
-    def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._lock:
-            self._ready()
-            try:
-                return read(*args, **kwargs)
-            except DamagedCheckpointError:
-                # A chunk that is not there may have been replaced since it was found.
-                self._stale = True
-                self._ready()
-                return read(*args, **kwargs)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a thread's latest checkpoint, or the one whose id the config has.
@@ -196,84 +108,6 @@ class LogSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """Store what a task wrote, before its superstep is complete."""
         self._write(self._writer.put_writes, config, writes, (task_id, task_path))
-
-    def register_threads(
-        self,
-        ids: Sequence[str] | None = None,
-        *,
-        prefix: str = "",
-        count: int = 0,
-        first: int = 0,
-        ns: str = "",
-    ) -> Rows:
-        """Return the numbers of threads, for `write_columns`; unknown ones are made known.
-
-        Parameters
-        ----------
-        ids : sequence of str, optional
-            Ids. Without them, the threads ``prefix + str(i)`` are meant, for `count` numbers
-            i from `first` on: that takes no room, however many they are.
-        ns : str
-            Namespace of all of them.
-
-        Returns
-        -------
-        int64 ndarray
-            In the order of the ids.
-        """
-        if ids is not None:
-            return self._write(self._column_writer.register, [str(name) for name in ids], ns)
-        return self._write(self._column_writer.register_counted, prefix, count, first, ns)
-
-    def write_columns(self, flush: Flush) -> int:
-        """Store a checkpoint of each of many threads.
-
-        Returns
-        -------
-        int
-            The time that the checkpoints got, in microseconds since 1970.
-        """
-        return self._write(self._column_writer.write, flush)
-
-    def latest_places(self, threads: Rows) -> npt.NDArray[np.int32]:
-        """Return the place of each thread's latest checkpoint, -1 where it has none.
-
-        Parameters
-        ----------
-        threads : int64 ndarray of shape (N,)
-            Numbers of threads.
-
-        Returns
-        -------
-        int32 ndarray of shape (N,)
-        """
-        return self._read(self._column_reader.latest, threads)
-
-    def read_columns(
-        self,
-        threads: Rows,
-        seq: npt.NDArray[np.int32] | None = None,
-        *,
-        graph: GraphForm | None = None,
-    ) -> ColumnState:
-        """Return the states of many threads as columns.
-
-        Parameters
-        ----------
-        threads : int64 ndarray of shape (N,)
-            Numbers of threads.
-        seq : int32 ndarray of shape (N,), optional
-            Places of checkpoints; None: the latest.
-        graph : GraphForm, optional
-            Says which channels are signals and barriers, for checkpoints in row form.
-        """
-        return self._read(self._columns, threads, seq, graph)
-
-    def _columns(
-        self, threads: Rows, seq: npt.NDArray[np.int32] | None, graph: GraphForm | None
-    ) -> ColumnState:
-        places = self._column_reader.latest(threads) if seq is None else seq
-        return self._column_reader.read(threads, places, graph)
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with all its namespaces."""

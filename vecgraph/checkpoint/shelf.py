@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
 from vecgraph.checkpoint.chunks import (
     Compression,
@@ -14,17 +15,19 @@ from vecgraph.checkpoint.chunks import (
     decode,
     digest_of,
     encode_rows,
+    is_rows,
 )
 from vecgraph.checkpoint.columnform import ColumnChunk
+from vecgraph.checkpoint.columnwrites import WritesChunk
 from vecgraph.checkpoint.pipeline import Durability, Pipeline
 from vecgraph.errors import CheckpointClosedError, DamagedCheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from vecgraph.checkpoint.storage import Chunk, Header, Kind, Storage
+    from vecgraph.checkpoint.storage import Chunk, Header, Kind, SharedStorage, Storage
 
 __all__ = ["Shelf"]
 
@@ -81,6 +84,27 @@ class Shelf:
     ) -> Chunk:
         """Return the chunk of some rows; `hi` is the greatest thread if no row has it."""
         return encode_rows(kind, rows, ts, key=key, hi=hi, compression=self.compression)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let nobody else write to a shared storage between what is found and what is added."""
+        self._check()
+        with self.guard, _together(self.storage, writes=True):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of a shared storage, whatever others write meanwhile."""
+        self._check()
+        with self.guard, _together(self.storage, writes=False):
+            yield
+
+    def forget(self) -> None:
+        """Forget what was found by number: numbers of a lost flush are given again."""
+        with self.guard:
+            self._cache.clear()
+            self._cached = 0
+            self._pipeline.numbers.clear()
 
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers where they are known already."""
@@ -153,7 +177,7 @@ class Shelf:
             return self.storage.find(kinds, lo, hi, key=key, after=after)
 
     def rows(self, headers: Sequence[Header]) -> list[RowsChunk]:
-        """Return chunks in the schema `ROWS`."""
+        """Return chunks in the schema `ROWS`, and those of writes in column form as if they were."""
         found = self._loaded(headers, self._rows_of)
         return [found[header.number] for header in headers]
 
@@ -183,7 +207,9 @@ class Shelf:
 
     def _rows_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
         batch = decode(header, payload, self._schema(header), self.place)
-        return RowsChunk(header, batch, self.place), len(payload) + batch.nbytes + 1024
+        in_columns = header.kind == "writes" and not is_rows(header)
+        made = (WritesChunk if in_columns else RowsChunk)(header, batch, self.place)
+        return made, len(payload) + batch.nbytes + 1024
 
     def _columns_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
         schema = self._schema(header)
@@ -238,6 +264,13 @@ class Shelf:
     def _forget(self, number: int) -> None:
         if number in self._cache:
             self._cached -= self._cache.pop(number)[1]
+
+
+def _together(storage: Storage, *, writes: bool) -> AbstractContextManager[None]:
+    if storage.exclusive:
+        return nullcontext()
+    shared = cast("SharedStorage", storage)
+    return shared.writing() if writes else shared.reading()
 
 
 def _nothing(fields: Sequence[int]) -> pa.RecordBatch:

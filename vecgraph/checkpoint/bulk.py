@@ -1,0 +1,272 @@
+"""What a log of checkpoints does for many threads at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from vecgraph.checkpoint.base import BaseCheckpointSaver
+from vecgraph.checkpoint.codec import Codec
+from vecgraph.checkpoint.columnread import ColumnReader
+from vecgraph.checkpoint.columnwrite import ColumnWriter
+from vecgraph.checkpoint.columnwrites import ManyWrites, read_writes
+from vecgraph.checkpoint.deletion import Deletion
+from vecgraph.checkpoint.marks import Marks
+from vecgraph.checkpoint.reader import Reader
+from vecgraph.checkpoint.serde.pack import Packer
+from vecgraph.checkpoint.shelf import Shelf
+from vecgraph.checkpoint.threads import Threads
+from vecgraph.checkpoint.views import Views
+from vecgraph.checkpoint.writer import Writer
+from vecgraph.errors import DamagedCheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from vecgraph.checkpoint.chunks import Compression
+    from vecgraph.checkpoint.codec import PacksValues
+    from vecgraph.checkpoint.columnwalk import ColumnState
+    from vecgraph.checkpoint.pipeline import Durability
+    from vecgraph.checkpoint.storage import Storage
+    from vecgraph.engine.flush import Flush, GraphForm
+    from vecgraph.typing import Rows
+
+__all__ = ["BulkSaver"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BulkSaver(BaseCheckpointSaver[Any]):
+    """The parts of a log, and what they do for many threads at once; see `LogSaver`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        packer: PacksValues | None = None,
+        compression: Compression = "zstd",
+        snapshot_every: int = 64,
+        durability: Durability = "sync",
+        blob_at: int = 1 << 14,
+    ) -> None:
+        super().__init__()
+        self.storage = storage
+        self.packer: PacksValues = Packer() if packer is None else packer
+        self.snapshot_every = snapshot_every
+        self._lock = threading.RLock()
+        self._shelf = Shelf(storage, durability, compression, self._lost)
+        self._marks = Marks(self._shelf)
+        self._threads = Threads(self._shelf, self._marks)
+        self._codec = Codec(self.packer, self._shelf, blob_at)
+        self._views = Views(self._shelf, self._marks, self._codec.load)
+        parts = (self._shelf, self._threads, self._marks, self._views, self._codec)
+        self._writer = Writer(*parts, snapshot_every)
+        self._reader = Reader(*parts)
+        self._deletion = Deletion(*parts, self._writer, self._reader)
+        self._column_reader = ColumnReader(self._shelf, self._marks, self._views, self._codec.load)
+        self._column_writer = ColumnWriter(
+            self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
+        )
+        self._stale = True
+
+    def _lost(self) -> None:
+        """Note that what is known by heart may be wrong: a flush was lost."""
+        self._stale = True
+
+    def _ready(self) -> None:
+        """Make what is known true again."""
+        if self._stale:
+            self._shelf.forget()
+            for part in (self._marks, self._threads, self._views, self._writer, self._codec):
+                part.forget()
+            self._stale = False
+            self._marks.refresh()
+        elif not self.storage.exclusive:
+            self._marks.refresh()
+
+    def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._lock:
+            try:
+                with self._shelf.writing():
+                    self._ready()
+                    return write(*args, **kwargs)
+            except BaseException:
+                # Something may be known by now that will never be stored.
+                self._stale = True
+                raise
+
+    def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._lock:
+            try:
+                return self._read_once(read, *args, **kwargs)
+            except DamagedCheckpointError:
+                # A chunk that is not there may have been replaced since it was found.
+                self._stale = True
+                return self._read_once(read, *args, **kwargs)
+
+    def _read_once(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._shelf.reading():
+            self._ready()
+            return read(*args, **kwargs)
+
+    def register_threads(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        prefix: str = "",
+        count: int = 0,
+        first: int = 0,
+        ns: str = "",
+    ) -> Rows:
+        """Return the numbers of threads, for `write_columns`; unknown ones are made known.
+
+        Parameters
+        ----------
+        ids : sequence of str, optional
+            Ids. Without them, the threads ``prefix + str(i)`` are meant, for `count` numbers
+            i from `first` on: that takes no room, however many they are.
+        ns : str
+            Namespace of all of them.
+
+        Returns
+        -------
+        int64 ndarray
+            In the order of the ids.
+        """
+        if ids is not None:
+            return self._write(self._column_writer.register, [str(name) for name in ids], ns)
+        return self._write(self._column_writer.register_counted, prefix, count, first, ns)
+
+    def write_columns(self, flush: Flush) -> int:
+        """Store a checkpoint of each of many threads.
+
+        Returns
+        -------
+        int
+            The time that the checkpoints got, in microseconds since 1970.
+        """
+        return self._write(self._column_writer.write, flush)
+
+    def put_writes_many(
+        self,
+        threads: Rows,
+        seq: npt.NDArray[np.int32],
+        task_ids: Sequence[str],
+        paths: Sequence[str] | str,
+        channels: Sequence[str] | str,
+        values: Sequence[Any],
+        *,
+        idx: npt.NDArray[np.int32] | None = None,
+    ) -> None:
+        """Store what tasks of many threads wrote, before their supersteps are complete.
+
+        One call is one flush: all of it is stored or nothing. Each of the M writes stands beside
+        the checkpoint that its task runs on, as after `put_writes`: `get_tuple` and `list` have
+        it in ``pending_writes``, `pending_of` returns it in bulk, and `ColumnState.pending` says
+        that there is one. Errors, questions, answers and what finished siblings of a failed task
+        wrote are all writes, told apart by their channels.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (M,)
+            Numbers of threads; a thread occurs once for each of its writes.
+        seq : int32 ndarray of shape (M,)
+            Place of the checkpoint that the task runs on, as the engine gave it in `Flush`.
+        task_ids : sequence of M str
+        paths : sequence of M str, or str
+            Of the tasks, as `put_writes` has them; writes apply in their order. One: of all.
+        channels : sequence of M str, or str
+            ``__error__``, ``__interrupt__``, ``__resume__``, or the channel written to.
+        values : sequence of M objects
+            Packed like the values of channels.
+        idx : int32 ndarray of shape (M,), optional
+            Place of each write in its task's list. None: a task's writes come in their order.
+            It means nothing for special channels, of which a task has one write each.
+
+        Raises
+        ------
+        ValueError
+            The arguments are not of one length.
+
+        Notes
+        -----
+        A second write to the same place of the same task is ignored, one to a special channel
+        replaces the first.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vecgraph.checkpoint.memory import InMemorySaver
+        >>> saver = InMemorySaver()
+        >>> threads = saver.register_threads(prefix="t", count=2)
+        >>> at = np.zeros(2, np.int32)
+        >>> saver.put_writes_many(threads, at, ["a", "b"], "", "__error__", ["no", "never"])
+        >>> saver.pending_of(threads, at).values
+        ['no', 'never']
+        """
+        paths, channels = (
+            [given] * len(threads) if isinstance(given, str) else given
+            for given in (paths, channels)
+        )
+        args = (threads, seq, (task_ids, paths), channels, values, idx)
+        self._write(self._column_writer.put_writes, *args)
+
+    def pending_of(self, threads: Rows, seq: npt.NDArray[np.int32] | None = None) -> ManyWrites:
+        """Return the pending writes beside a checkpoint of each of many threads.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (N,)
+            Numbers of threads, each once.
+        seq : int32 ndarray of shape (N,), optional
+            Places of checkpoints; None: the latest.
+        """
+        return self._read(self._pending_of, threads, seq)
+
+    def _pending_of(self, threads: Rows, seq: npt.NDArray[np.int32] | None) -> ManyWrites:
+        places = self._column_reader.latest(threads) if seq is None else seq
+        return read_writes(self._shelf, threads, places, self._codec.load)
+
+    def latest_places(self, threads: Rows) -> npt.NDArray[np.int32]:
+        """Return the place of each thread's latest checkpoint, -1 where it has none.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (N,)
+            Numbers of threads.
+
+        Returns
+        -------
+        int32 ndarray of shape (N,)
+        """
+        return self._read(self._column_reader.latest, threads)
+
+    def read_columns(
+        self,
+        threads: Rows,
+        seq: npt.NDArray[np.int32] | None = None,
+        *,
+        graph: GraphForm | None = None,
+    ) -> ColumnState:
+        """Return the states of many threads as columns.
+
+        Parameters
+        ----------
+        threads : int64 ndarray of shape (N,)
+            Numbers of threads.
+        seq : int32 ndarray of shape (N,), optional
+            Places of checkpoints; None: the latest.
+        graph : GraphForm, optional
+            Says which channels are signals and barriers, for checkpoints in row form.
+        """
+        return self._read(self._columns, threads, seq, graph)
+
+    def _columns(
+        self, threads: Rows, seq: npt.NDArray[np.int32] | None, graph: GraphForm | None
+    ) -> ColumnState:
+        places = self._column_reader.latest(threads) if seq is None else seq
+        return self._column_reader.read(threads, places, graph)
