@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import math
+import warnings
 
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING
@@ -79,7 +80,9 @@ class Writer:
 
     def arithmetic(self, depth):
         op = self.pick(["+", "-", "*", "+", "-", "*", "/", "//", "%"])
-        return f"({self.expr(depth)} {op} {self.expr(depth)})"
+        # Text times a number, again and again in a loop, would fill the memory: a sign refuses text.
+        sign = "+" if op == "*" else ""
+        return f"({sign}{self.expr(depth)} {op} {sign}{self.expr(depth)})"
 
     def bits(self, depth):
         return f"({self.whole(depth)} {self.pick('&|^')} {self.whole(depth)})"
@@ -97,7 +100,8 @@ class Writer:
 
     def power(self, depth):
         exponent = self.pick(["2", "3", "-1", "0", "0.5", "-2.0", f"({self.small(depth)})"])
-        return f"({self.expr(depth)} ** {exponent})"
+        base = self.constant() if self.chance(0.2) else f"state[{self.pick('abc')!r}]"
+        return f"({base} ** {exponent})"
 
     def small(self, depth):
         return f"{self.whole(depth)} % 5"
@@ -231,7 +235,7 @@ class Writer:
             return [*lines, f"{pad}    {name} += 1", *self.block(indent + 1, depth - 1)]
         if form == "augment" and self.locals:
             name = self.pick(self.locals)
-            return [f"{pad}{name} {self.pick(['+', '-', '*', '//', '|'])}= {self.expr(1)}"]
+            return [f"{pad}{name} {self.pick(['+', '-', '//', '|'])}= {self.expr(1)}"]
         name = self.pick(["x", "y", "z"])
         line = f"{pad}{name} = {self.expr(2)}"
         if indent == 1 or self.chance(0.3):  # bound in a branch only: reading it may raise
@@ -300,7 +304,9 @@ def defined(text):
     filename = f"<traced {next(_number)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     space = {"math": math, "TABLE": TABLE, "WORDS": WORDS, "LIMIT": LIMIT}
-    exec(compile(text, filename, "exec", dont_inherit=True), space)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `1 is None` is odd, and means what it says
+        exec(compile(text, filename, "exec", dont_inherit=True), space)
     return space["traced"]
 
 

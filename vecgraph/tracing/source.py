@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import warnings
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -72,7 +73,9 @@ def _parsed(filename: str, source: str) -> Parsed | None:
     """Return a file's functions by their first line, and its code objects by their name."""
     try:
         tree = ast.parse(source)
-        module = compile(source, filename, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whoever compiled it first has been warned
+            module = compile(source, filename, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
     nodes: dict[int, list[Definition]] = {}
