@@ -24,6 +24,24 @@ def plain(saved, place):
     }
 
 
+def pending(saver, thread_id, ns=""):
+    """Return what is kept beside a thread's latest checkpoint: by task, in a form that two savers share."""
+    saved = saver.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ns}})
+    tasks = {}
+    for task, channel, value in () if saved is None else saved.pending_writes or ():
+        tasks.setdefault(task, []).append((channel, _plain_write(channel, value)))
+    # Which of two channels a task wrote first means nothing.
+    return sorted((sorted(pairs, key=lambda pair: pair[0]) for pairs in tasks.values()), key=repr)
+
+
+def _plain_write(channel, value):
+    if channel == "__error__":
+        return repr(value)
+    if channel == "__interrupt__":
+        return [question.value for question in value]
+    return plain_value([value])[0]
+
+
 def plain_value(value):
     """Return a value in which pairs are lists, as LangGraph's serialiser leaves them, and Sends pairs."""
     if isinstance(value, tuple):

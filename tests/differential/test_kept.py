@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver as TheirSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from tests.differential.cases import examples
-from tests.differential.kept import listed
+from tests.differential.kept import listed, pending
 from tests.differential.langgraph_side import LANGGRAPH
 from tests.differential.vecgraph_side import compiled
 from vecgraph.checkpoint.memory import InMemorySaver
@@ -52,6 +53,21 @@ def check(spec, inputs, tier):
         wanted, found = listed(theirs, f"t/{at}"), listed(ours, f"t/{at}")
         different = difference(wanted, found)
         assert different is None, f"run {at}: {different}\n{inputs[at]}\n{spec}"
+        check_beside(pending(theirs, f"t/{at}"), pending(ours, f"t/{at}"), f"run {at}\n{spec}")
+
+
+def check_beside(wanted, found, which):
+    """Compare what is kept beside the latest checkpoint.
+
+    Where a task fails, LangGraph drops those that its threads have not finished by then; lanes
+    finish all of them.
+    """
+    if any("__error__" in dict(pairs) for pairs in wanted):
+        missing = Counter(map(repr, wanted)) - Counter(map(repr, found))
+        assert not missing, f"not beside {which}: {missing}"
+    else:
+        different = difference(wanted, found)
+        assert different is None, f"beside {which}: {different}"
 
 
 @pytest.mark.parametrize("size", [1, 7])

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from vecgraph.channels.log import Log
 from vecgraph.columns import Column, objects
-from vecgraph.constants import INPUT, MISSING, START, TASKS
+from vecgraph.constants import INPUT, MISSING, PULL, PUSH, START, TASKS
 from vecgraph.engine.flush import PUSHED, ColumnChange, Flush
 from vecgraph.engine.forms import graph_form
-from vecgraph.engine.ids import checkpoint_id
+from vecgraph.engine.ids import checkpoint_id, path_text, task_id
+from vecgraph.engine.pending import left_by
+from vecgraph.engine.thread import tracked
 from vecgraph.positions import compose, mask_of, positions, union, without
 from vecgraph.state import Journal
 
@@ -105,7 +107,9 @@ class Keeper:
 
     def id_of(self, run: int, step: int) -> str:
         """Return the id of a run's last checkpoint, which is that of `step`."""
-        at = self.place_of(run)
+        return self._id(self.place_of(run), step)
+
+    def _id(self, at: int, step: int) -> str:
         seq = step + int(self.seq[at])
         return checkpoint_id(int(self.stamp[at]), step, int(self.numbers[at]), seq)
 
@@ -163,7 +167,32 @@ class Keeper:
             rows, steps = (state.rows, step) if at is None else (state.rows[at], step[at])
             whole = self._snapshot(state, rows, steps, at)
             self._flush(rows, steps, nodes=nodes, ran=ran, due=due, changes=changes, whole=whole)
+        if applied.failures or applied.asked:
+            self._leave(state, applied, step)
         state.journal, self._before, self._due, self._taking = None, {}, [], None
+
+    def _leave(self, state: State, applied: Applied, step: Rows) -> None:
+        """Keep what the tasks of the runs that stop have left, beside their last checkpoints."""
+        stopped = mask_of(np.array([*applied.failures, *applied.asked], np.intp), len(state))
+        for left in left_by(applied.stuck, stopped):
+            at, now = int(state.rows[left.position]), int(step[left.position])
+            found = self._id(at, now - 1)
+            name, push = left.spec.name, left.push
+            parts = (PULL, *sorted(left.spec.triggers)) if push is None else (PUSH, str(push))
+            place = (PULL, name) if push is None else (PUSH, push, False)
+            self.saver.put_writes(
+                {
+                    **self.threads[at],
+                    "configurable": {
+                        "thread_id": self.threads.name(at),
+                        "checkpoint_ns": "",
+                        "checkpoint_id": found,
+                    },
+                },
+                tracked(self.tables, left.pairs),
+                task_id(found, name, str(now), name, *parts),
+                path_text(place),
+            )
 
     def _kept(self, applied: Applied, n: int) -> Where:
         """Return the positions of the runs that took part and went through."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecgraph.columns import Column, concat
-from vecgraph.engine.packets import some
 from vecgraph.engine.tasks import Due, Queue
 from vecgraph.nodes.outcome import Packets
 from vecgraph.positions import positions, union
@@ -83,9 +82,8 @@ def _moved(due: Due, place: np.ndarray, n: int) -> Due:
     if due.queue is not None:
         packets = due.queue.packets
         where = place[packets.where]
-        return Due(
-            due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload))
-        )
+        moved = Packets(where, packets.nodes, packets.payload)
+        return Due(due.spec, where, due.queue.at(moved))
     where = None if due.where is None else place[due.where]
     return Due(due.spec, None if where is None or len(where) == n else where)
 
@@ -103,12 +101,12 @@ def drop(lane: Lane, ended: np.ndarray, n: int) -> None:
         if len(where):
             left.append(Due(due.spec, where))
     lane.due = left
-    lane.live = union([due.where for due in left], n)
+    lane.live = union([due.rows for due in left], n)
 
 
 def _part(due: Due, at: np.ndarray) -> Due:
     assert due.queue is not None
-    packets = some(due.queue.packets, at)
+    packets = due.queue.packets.take(at)
     return Due(due.spec, packets.where, Queue(due.queue.index[at], packets))
 
 
@@ -124,7 +122,7 @@ def together(a: Lane, b: Lane) -> Lane:
         )
     lane.shown = {name: concat([column, b.shown[name]]) for name, column in a.shown.items()}
     lane.due = _merged_due(a.due, b.due, n, m)
-    lane.live = union([due.where for due in lane.due], n + m)
+    lane.live = union([due.rows for due in lane.due], n + m)
     return lane
 
 
@@ -154,6 +152,4 @@ def _shifted(due: Due, n: int, m: int) -> Due:
         return Due(due.spec, positions(due.where, m) + n)
     packets = due.queue.packets
     where = packets.where + n
-    return Due(
-        due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload))
-    )
+    return Due(due.spec, where, due.queue.at(Packets(where, packets.nodes, packets.payload)))

@@ -301,6 +301,7 @@ class Lanes:
         applied = apply(self.tables, self.control, lane.state, due.where, [executed])
         whole.failures.update(applied.failures)
         whole.asked.update(applied.asked)
+        whole.stuck += applied.stuck
         whole.due += [d for d in applied.due if d.queue is not None]
         moved = [(d.spec.name, d.where) for d in applied.due if d.queue is None]
         return moved, applied.written
@@ -401,7 +402,7 @@ def _one_way(moved: Moved) -> str | None:
 def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
     """Return the positions that have something to run."""
     join = joined_apart if exclusive else union
-    return join([due.where for due in lane.due], n) if lane.due else _NOBODY
+    return join([due.rows for due in lane.due], n) if lane.due else _NOBODY
 
 
 def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.tables import Tables
     from vecgraph.nodes.writer import Pairs
 
-__all__ = ["Ask", "Thread", "checkpoint_of", "now", "restored"]
+__all__ = ["Ask", "Thread", "checkpoint_of", "now", "restored", "tracked"]
 
 VERSION = 4
 """Version of LangGraph's checkpoints that is written."""
@@ -202,8 +202,7 @@ class Thread:
         return self._put_writes(tables, task_id, kept, path)
 
     def _put_writes(self, tables: Tables, task_id: str, pairs: Pairs, path: tuple[Any, ...]) -> Ask:
-        kept = [(c, _kept(tables, v)) for c, v in pairs if _is_tracked(tables, c)]
-        place: tuple[Any, ...] = (self.at(self.id), kept, task_id)
+        place: tuple[Any, ...] = (self.at(self.id), tracked(tables, pairs), task_id)
         if self._takes_path:
             place = (*place, path_text(path) if path else "")
         return Ask("put_writes", place, wait=False)
@@ -270,6 +269,11 @@ def _one_a_slot(pairs: Pairs) -> Pairs:
     if all(channel in _SLOTS for channel, _ in pairs):
         return list({channel: (channel, value) for channel, value in pairs}.values())
     return pairs
+
+
+def tracked(tables: Tables, pairs: Pairs) -> Pairs:
+    """Return the writes that are kept, without what no checkpoint keeps."""
+    return [(c, _kept(tables, v)) for c, v in pairs if _is_tracked(tables, c)]
 
 
 def _is_tracked(tables: Tables, channel: str) -> bool:

@@ -16,7 +16,7 @@ from vecgraph.channels.base import Failure, Write
 from vecgraph.columns import Column
 from vecgraph.constants import TASKS
 from vecgraph.nodes.writer import Pairs, StateWriter, Writer
-from vecgraph.positions import compose, positions
+from vecgraph.positions import Spans, compose, count, positions, spans_of
 from vecgraph.state import Inputs
 from vecgraph.types import Send
 
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Where
 
-__all__ = ["Outcome", "Packets", "joined", "of_columns", "of_pairs", "of_results", "unpacked"]
+__all__ = [
+    "Outcome",
+    "Packets",
+    "joined",
+    "of_columns",
+    "of_pairs",
+    "of_results",
+    "unpacked",
+    "unpacked_at",
+]
 
 
 @dataclass(slots=True)
@@ -40,11 +49,27 @@ class Packets:
         Target, one for all or one each.
     payload : dict of str to Column, or list
         What the targets get: columns of S rows, or S objects.
+    known : Spans or None
+        Of `where`, if somebody has asked.
     """
 
     where: Any
     nodes: str | list[str]
     payload: dict[str, Column] | list[Any]
+    known: Spans | None = None
+
+    def spans(self) -> Spans | None:
+        """Return each row's packets; None if they do not stand by row."""
+        if self.known is None:
+            self.known = spans_of(self.where)
+        return self.known
+
+    def placed(self, outer: Where) -> Packets:
+        """Return the packets of the rows at `outer`, which is sorted and unique."""
+        if outer is None:
+            return self
+        known = None if self.known is None else self.known.at(outer)
+        return Packets(outer[self.where], self.nodes, self.payload, known)
 
     def names(self) -> list[str]:
         """Return the target of each packet."""
@@ -55,6 +80,17 @@ class Packets:
         if isinstance(self.payload, list):
             return self.payload
         return Inputs(len(self.where), tuple(self.payload), self.payload.get).rows()
+
+    def take(self, at: Any) -> Packets:
+        """Return the packets at positions `at` of the whole."""
+        nodes, payload = self.nodes, self.payload
+        if not isinstance(nodes, str):
+            nodes = [nodes[i] for i in at.tolist()]
+        if isinstance(payload, list):
+            payload = [payload[i] for i in at.tolist()]
+        else:
+            payload = {name: column.take(at) for name, column in payload.items()}
+        return Packets(self.where[at], nodes, payload)
 
     def sends(self) -> list[Send]:
         """Return each packet as a Send."""
@@ -113,27 +149,51 @@ class Outcome:
 
 def unpacked(outcome: Outcome) -> list[Pairs | BaseException]:
     """Return what each row wrote, or the exception that it failed with."""
-    rows: list[Any] = [[] for _ in range(outcome.m)]
-    for position, pair in _pairs(outcome):
-        rows[position].append(pair)
+    rows: list[Any] = unpacked_at(outcome, None)
     for position, error in outcome.failures:
         rows[position] = error
     return rows
 
 
-def _pairs(outcome: Outcome) -> Iterator[tuple[int, tuple[str, Any]]]:
-    """Yield every write, signal and packet with the position that it belongs to."""
+def unpacked_at(outcome: Outcome, at: Where) -> list[Pairs]:
+    """Return what each of the rows at `at` wrote, those that failed included."""
+    m = outcome.m
+    rows: list[Pairs] = [[] for _ in range(count(at, m))]
+    place = None
+    if at is not None:
+        place = np.full(m, -1, np.intp)
+        place[at] = np.arange(len(at))
+    for position, pair in _pairs(outcome, place):
+        rows[position].append(pair)
+    return rows
+
+
+def _pairs(outcome: Outcome, place: Any) -> Iterator[tuple[int, tuple[str, Any]]]:
+    """Yield the writes, signals and packets of the rows that have a place, with that."""
+    m = outcome.m
     for name, write in outcome.writes:
-        at = positions(write.where, outcome.m).tolist()
-        for position, value in zip(at, write.values.tolist(), strict=True):
+        kept, at = _placed(positions(write.where, m), place)
+        values = write.values if kept is None else write.values.take(kept)
+        for position, value in zip(at.tolist(), values.tolist(), strict=True):
             yield position, (name, value)
     for channel, parts in outcome.signals.items():
         for where in parts:
-            for position in positions(where, outcome.m).tolist():
+            for position in _placed(positions(where, m), place)[1].tolist():
                 yield position, (channel, None)
     for packets in outcome.packets:
-        for position, send in zip(packets.where.tolist(), packets.sends(), strict=True):
+        kept, at = _placed(packets.where, place)
+        sends = (packets if kept is None else packets.take(kept)).sends()
+        for position, send in zip(at.tolist(), sends, strict=True):
             yield position, (TASKS, send)
+
+
+def _placed(where: Any, place: Any) -> tuple[Where, Any]:
+    """Return which of the positions have a place (None: all), and those places."""
+    if place is None:
+        return None, where
+    found = place[where]
+    kept = np.flatnonzero(found >= 0)
+    return kept, found[kept]
 
 
 def joined(parts: Sequence[tuple[Where, Outcome]], m: int) -> Outcome:
