@@ -110,7 +110,8 @@ def usable(checkpointer: Any) -> Any:
         It is no saver, no bool and not None.
     """
     saver = ensure_valid_checkpointer(checkpointer)
-    adapt = _adapter_of(type(saver))
+    kind: Any = type(saver)
+    adapt = _adapter_of(kind)
     return saver if adapt is None else adapt(saver)
 
 
