@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vecgraph.typing import Mask, Rows, Values
 
 __all__ = ["ColumnState", "RowState", "Walk"]
+
+_WHOLE = ("nodes", "columns")
 
 
 @dataclass(slots=True)
@@ -65,6 +67,12 @@ class ColumnState:
 
     def __len__(self) -> int:
         return len(self.threads)
+
+    def take(self, at: Rows) -> ColumnState:
+        """Return the checkpoints at positions."""
+        rows = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name not in _WHOLE}
+        columns = {name: column.take(at) for name, column in self.columns.items()}
+        return replace(self, **rows, columns=columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,11 +139,26 @@ class LaneScope(TaskScope):
         return super().thread_id if self._keeper is None else self._keeper.thread_of(self._number)
 
     def scratch(self) -> Scratch:
-        """Return what the task of the row that is served counts; it has not been asked before."""
+        """Return what the task of the row that is served counts, with the answers it got before."""
         at = len(self._done)
         if self._scratch[0] != at:
-            self._scratch = (at, Scratch([]))
+            self._scratch = (at, Scratch(self._known()))
         return self._scratch[1]
+
+    def _known(self) -> list[Any]:
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        return [] if answers is None else answers.of(self.task_id, self.checkpoint_ns)
+
+    def take_answer(self) -> Any:
+        """Take an answer that is meant for whoever asks first; None if there is none."""
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        return None if answers is None else answers.take()
+
+    def send(self, pairs: list[tuple[str, Any]]) -> None:
+        """Note the answers that the task has asked for so far."""
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        assert answers is not None
+        answers.told[self.task_id] = pairs[-1][1]
 
     def words(self) -> tuple[Any, Any]:
         """Return the numbers that tell this task's random stream from its run's others.
