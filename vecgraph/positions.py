@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from vecgraph.typing import Mask, Where
 
 __all__ = [
+    "Spans",
     "compose",
     "count",
     "is_sorted_unique",
     "joined_apart",
     "mask_of",
     "positions",
+    "spans_of",
     "union",
     "without",
 ]
@@ -94,3 +97,56 @@ def without(where: Where, gone: Mask) -> npt.NDArray[np.intp]:
 def is_sorted_unique(where: npt.NDArray[Any]) -> bool:
     """Return whether each position is greater than the one before."""
     return bool((where[1:] > where[:-1]).all())
+
+
+@dataclass(slots=True, eq=False)
+class Spans:
+    """Where each position of a sorted array starts, and how often it stands there.
+
+    Attributes
+    ----------
+    heads : intp ndarray of shape (K,)
+        The positions, each once; sorted.
+    starts : intp ndarray of shape (K,)
+        Place of the first of each.
+    n : int
+        Length of the array.
+    each : int
+        How often every position stands there; 0: not all as often.
+    """
+
+    heads: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    n: int
+    each: int = 0
+
+    def lengths(self) -> npt.NDArray[np.intp]:
+        """Return how often each position stands there."""
+        return np.diff(self.starts, append=self.n)
+
+    def at(self, outer: Where) -> Spans:
+        """Return the spans of the positions that these are in `outer`, which is sorted."""
+        if outer is None:
+            return self
+        return Spans(outer[self.heads], self.starts, self.n, self.each)
+
+
+def spans_of(where: npt.NDArray[np.intp]) -> Spans | None:
+    """Return the spans of equal positions; None if the array is empty or not sorted.
+
+    Examples
+    --------
+    >>> spans_of(np.array([2, 2, 5, 5])).each
+    2
+    """
+    n = len(where)
+    if not n or (where[1:] < where[:-1]).any():
+        return None
+    each = int(np.searchsorted(where, where[0], "right"))
+    if n % each == 0:
+        heads = where[::each]
+        # Sorted: what lies between two equal positions is equal to them.
+        if (heads == where[each - 1 :: each]).all() and is_sorted_unique(heads):
+            return Spans(heads, np.arange(0, n, each), n, each)
+    starts = np.flatnonzero(np.append(True, where[1:] != where[:-1]))
+    return Spans(where[starts], starts, n)

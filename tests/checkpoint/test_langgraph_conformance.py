@@ -9,6 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.conformance import validate
 from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
 
+from tests.checkpoint import sql_savers
 from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.interop.savers import for_langgraph
 
@@ -22,6 +23,17 @@ SAVERS = {
 
 @pytest.mark.parametrize("make", SAVERS.values(), ids=SAVERS.keys())
 async def test_every_capability_is_there_and_passes(make) -> None:
+    await _passes(make)
+
+
+@pytest.mark.parametrize("kind", sql_savers.SAVERS)
+async def test_every_capability_is_there_and_passes_on_databases(kind, tmp_path, request) -> None:
+    if kind != "sqlite":
+        request.getfixturevalue(kind)
+    await _passes(lambda: sql_savers.SAVERS[kind](tmp_path))
+
+
+async def _passes(make) -> None:
     async def factory() -> AsyncGenerator[BaseCheckpointSaver, None]:
         async with make() as saver:
             yield for_langgraph(saver)

@@ -185,7 +185,7 @@ def sends_reversed(patch) -> None:
         due = queue(tables, name, parts)
         index = due.queue.index
         order = np.lexsort((index, due.where))
-        ordered = packets.some(due.queue.packets, order)
+        ordered = due.queue.packets.take(order)
         return tasks.Due(due.spec, ordered.where, tasks.Queue(index[order], ordered))
 
     patch.setattr(single, "_pushed", reverse)

@@ -21,6 +21,7 @@ from vecgraph.channels import (
     NamedBarrierValueAfterFinish,
     Topic,
     UntrackedValue,
+    reduce,
 )
 from vecgraph.channels.base import Channel, Folded, Write
 from vecgraph.columns import Column
@@ -89,18 +90,24 @@ def check(channel: Channel, column: Column, writes: list[Write]) -> Folded:
 
 @st.composite
 def folds(draw: st.DrawFn, cells: st.SearchStrategy, values: st.SearchStrategy, absent: bool):
-    """A column and one to three writes to it; positions in any order, with repeats or None."""
+    """A column and one to three writes to it; positions in any order, with repeats or None.
+
+    Those of Sends stand by row, often equally many of each.
+    """
     n = draw(st.integers(1, 5))
     cell = st.one_of(cells, st.just(MISSING)) if absent else cells
     column = Column.of_cells(draw(st.lists(cell, min_size=n, max_size=n)))
     writes = []
     for _ in range(draw(st.integers(1, 3))):
-        kind = draw(st.sampled_from(["all", "unique", "repeats"]))
-        at = st.lists(st.integers(0, n - 1), min_size=1, max_size=2 * n, unique=kind == "unique")
+        kind = draw(st.sampled_from(["all", "unique", "repeats", "sorted", "even"]))
+        only = kind in {"unique", "even"}
+        at = st.lists(st.integers(0, n - 1), min_size=1, max_size=2 * n, unique=only)
         where = None if kind == "all" else np.array(draw(at), np.intp)
+        if kind in {"sorted", "even"}:
+            where = np.repeat(np.sort(where), draw(st.integers(1, 3)) if kind == "even" else 1)
         m = n if where is None else len(where)
         written = Column.of(draw(st.lists(values, min_size=m, max_size=m)))
-        writes.append(Write(where, written, kind == "repeats"))
+        writes.append(Write(where, written, kind not in {"all", "unique"}))
     return column, writes
 
 
@@ -198,6 +205,54 @@ def test_a_reducer_folds_columns_as_rows(function: Any, data: Any, kinds: Any) -
     cells, values = (SCALARS[kind] for kind in kinds)
     column, writes = data.draw(folds(cells, values, absent=data.draw(st.booleans())))
     check(channel, column, writes)
+
+
+@pytest.mark.parametrize("function", [operator.add, operator.sub])
+@pytest.mark.parametrize("each", [1, 2, 3])
+@given(data=st.data(), near=st.sampled_from([2**62, 2**63 - 2, -(2**63) + 1, -(2**62), 0]))
+def test_sums_of_a_rows_values_leave_int64_as_python_does(
+    function: Any, each: int, near: int, data: Any
+) -> None:
+    ints = st.one_of(st.integers(-2, 2), st.sampled_from([2**62, 2**61, -(2**61), -(2**62)]))
+    cells = data.draw(st.lists(st.one_of(st.just(near), st.just(0)), min_size=3, max_size=3))
+    where = np.repeat(np.arange(3), each)
+    values = data.draw(st.lists(ints, min_size=len(where), max_size=len(where)))
+    channel = BinaryOperatorAggregate(int, function)
+    check(channel, Column.of(cells), [Write(where, Column.of(values), repeats=True)])
+
+
+@pytest.mark.parametrize("function", [operator.add, operator.isub, operator.mul, np.maximum])
+@given(data=st.data(), kinds=st.tuples(*[st.sampled_from(list(SCALARS))] * 2))
+def test_very_many_values_a_row_fold_as_few_do(function: Any, data: Any, kinds: Any) -> None:
+    """One run that sends very much takes no round for each of its values."""
+    channel = BinaryOperatorAggregate(int, function)
+    cells, values = (SCALARS[kind] for kind in kinds)
+    column, writes = data.draw(folds(cells, values, absent=data.draw(st.booleans())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reduce, "_LONG", 1)
+        check(channel, column, writes)
+
+
+def test_a_sum_of_floats_leaves_the_ints_of_other_rows_ints() -> None:
+    twice, once = np.zeros(2, np.intp), np.ones(1, np.intp)
+    writes = [Write(twice, Column.of([0.5, 0.5]), True), Write(once, Column.of([1]))]
+    check(BinaryOperatorAggregate(int, operator.add), Column.of([1, 2]), writes)
+
+
+def test_the_rounds_of_a_long_span_are_not_made() -> None:
+    """One row with many values is folded in a number of calls that does not grow with them."""
+    many = 20_000
+    where = np.zeros(many, np.intp)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reduce, "rounds_of", None)
+        for start, values in ((2**62, np.arange(many)), (0.5, np.arange(many) * 0.1)):
+            channel = BinaryOperatorAggregate(int, operator.add)
+            column = Column.of([start])
+            folded = channel.fold_columns(column, [Write(where, Column.of_array(values), True)])
+            total = start
+            for value in values.tolist():
+                total += value
+            assert folded.cells.tolist() == [total]
 
 
 @pytest.mark.parametrize("function", [operator.add, operator.iadd, max])

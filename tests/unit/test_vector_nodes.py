@@ -679,3 +679,23 @@ def test_invoke_is_a_batch_of_one() -> None:
 
     assert app_of(node).invoke({"x": 4.0})["x"] == 8.0
     assert sizes == [(1, [0])]
+
+
+def test_one_run_that_sends_very_much_calls_a_vector_node_once() -> None:
+    """One call for all packets of a run, also where the batch is that run alone."""
+    many, calls = 30_000, []
+
+    def split(batch):
+        return vg.Sends(np.zeros(many, np.intp), "work", {"n": np.arange(many)})
+
+    def work(batch):
+        calls.append(len(batch))
+        return {"total": batch["n"]}
+
+    graph = StateGraph(State)
+    graph.add_node("split", split, batched=True)
+    graph.add_node("work", work, batched=True)
+    graph.add_edge(START, "split")
+    result = graph.compile().batch({"n": np.array([1])})
+    assert calls == [many]
+    assert result.values("total").tolist() == [many * (many - 1) // 2]

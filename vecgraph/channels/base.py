@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING
+from vecgraph.positions import Spans, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,11 +42,20 @@ class Write:
         All present.
     repeats : bool
         A position may occur several times (Send); its values stand in task order.
+    known : Spans or None
+        Of `where`, if somebody knows them.
     """
 
     where: Where
     values: Column
     repeats: bool = False
+    known: Spans | None = None
+
+    def spans(self) -> Spans | None:
+        """Return the values of each position; None if they do not stand together."""
+        if self.known is None and self.where is not None:
+            self.known = spans_of(self.where)
+        return self.known
 
 
 @dataclass(slots=True, eq=False)

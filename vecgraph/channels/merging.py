@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vecgraph.columns import Column, concat
-from vecgraph.positions import count, is_sorted_unique, positions, union
+from vecgraph.positions import Spans, count, is_sorted_unique, positions, spans_of, union
 from vecgraph.typing import Values, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vecgraph.channels.base import Write
 
@@ -21,6 +21,8 @@ __all__ = [
     "Merged",
     "Positions",
     "Round",
+    "heads_of",
+    "local_heads",
     "local_positions",
     "merge",
     "only_write",
@@ -65,7 +67,15 @@ def only_write(writes: Sequence[Write]) -> Write | None:
 def rows_written(n: int, writes: Sequence[Write]) -> Where:
     """Return the positions that `writes` touch, sorted and unique; None: all `n`."""
     write = only_write(writes)
-    return union([w.where for w in writes], n) if write is None else write.where
+    if write is not None:
+        return write.where
+    return union([heads_of(w) for w in writes], n)
+
+
+def heads_of(write: Write) -> Where:
+    """Return the positions that a write touches, each once if they stand together."""
+    spans = write.spans() if write.repeats else None
+    return write.where if spans is None else spans.heads
 
 
 def local_positions(where: Where, write: Write) -> Positions | None:
@@ -75,19 +85,46 @@ def local_positions(where: Where, write: Write) -> Positions | None:
     return write.where if where is None else np.searchsorted(where, write.where)
 
 
-def rounds_of(where: Where, write: Write, values: Values) -> list[Round]:
-    """Split a write of `values` into rounds that hold a position once, in task order."""
+def rounds_of(where: Where, write: Write, values: Values, n: int) -> list[Round]:
+    """Split a write of `values` into rounds that hold a position once, in task order.
+
+    Parameters
+    ----------
+    where : Where
+        The rows that all writes touch, of which there are `n`.
+    """
+    spans = write.spans() if write.repeats else None
+    if spans is not None:
+        return list(_turns(local_heads(where, spans, n), spans, values))
     at = local_positions(where, write)
     if at is None or not write.repeats:
         return [(at, values)]
     order = np.argsort(at, kind="stable")
-    ordered = at[order]
-    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    lengths = np.diff(np.append(first, len(at)))
-    turn = np.empty(len(at), np.intp)
-    turn[order] = np.arange(len(at)) - np.repeat(first, lengths)
-    by_turn = np.split(np.argsort(turn, kind="stable"), np.cumsum(np.bincount(turn))[:-1])
-    return [(at[chosen], values[chosen]) for chosen in by_turn]
+    spans = spans_of(at[order])
+    return [] if spans is None else list(_turns(spans.heads, spans, values[order]))
+
+
+def local_heads(where: Where, spans: Spans, n: int) -> Positions | None:
+    """Return where among the `n` rows `where`, the union of all writes, spans go; None: all."""
+    if len(spans.heads) == n:
+        return None
+    return spans.heads if where is None else np.searchsorted(where, spans.heads)
+
+
+def _turns(heads: Positions | None, spans: Spans, values: Values) -> Iterator[Round]:
+    """Yield the first value of every span, then the second of those that have one, and so on."""
+    if spans.each:
+        table = values.reshape(-1, spans.each, *values.shape[1:])
+        for turn in range(spans.each):
+            yield heads, table[:, turn]
+        return
+    lengths = spans.lengths()
+    longest = np.argsort(-lengths, kind="stable")
+    heads = longest if heads is None else heads[longest]
+    starts, lengths = spans.starts[longest], -lengths[longest]
+    for turn in range(-int(lengths[0])):
+        k = int(np.searchsorted(lengths, -turn, "left"))
+        yield heads[:k], values[starts[:k] + turn]
 
 
 def merge(n: int, writes: Sequence[Write]) -> Merged:

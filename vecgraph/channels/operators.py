@@ -18,7 +18,7 @@ import numpy as np
 from vecgraph.channels.base import IMMUTABLE
 from vecgraph.typing import Values
 
-__all__ = ["Form", "concatenates", "form_of", "step_of"]
+__all__ = ["Form", "concatenates", "form_of", "step_of", "sum_of"]
 
 Form: TypeAlias = Callable[[Values, Values], Values | None]
 """The operator on arrays; None: these arrays have to be folded row by row."""
@@ -140,6 +140,15 @@ _FORMS: tuple[tuple[Any, Form], ...] = (
 )
 # Compared by identity: a callable need not be hashable.
 
+_SUMS: tuple[tuple[Any, np.ufunc], ...] = (
+    (operator.add, np.add),
+    (operator.iadd, np.add),
+    (operator.sub, np.subtract),
+    (operator.isub, np.subtract),
+    (np.add, np.add),
+    (np.subtract, np.subtract),
+)
+
 
 def _chooser(at_least: Step) -> Step:
     def choose(a: Any, b: Any) -> Any:
@@ -196,6 +205,11 @@ def step_of(function: Step) -> Step:
         return function(value if isinstance(value, IMMUTABLE) else copy.copy(value), write)
 
     return step
+
+
+def sum_of(function: Step) -> np.ufunc | None:
+    """Return the ufunc of an operator that adds or subtracts."""
+    return next((ufunc for known, ufunc in _SUMS if known is function), None)
 
 
 def concatenates(function: Step) -> bool:

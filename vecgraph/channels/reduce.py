@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NotRequired, Required
 
 import numpy as np
 
+from vecgraph.channels.accumulate import accumulated
 from vecgraph.channels.base import Cell, Channel, Folded, Write
 from vecgraph.channels.log import Log
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
-from vecgraph.channels.operators import Form, concatenates, form_of, step_of
+from vecgraph.channels.operators import Form, concatenates, form_of, step_of, sum_of
 from vecgraph.channels.overwriting import has_overwrite
 from vecgraph.channels.rowwise import Failed, apply_all, apply_at
 from vecgraph.columns import Column, objects
@@ -66,6 +67,7 @@ class BinaryOperatorAggregate(Channel):
         self._make = _maker(self.typ)
         self._step = step_of(self.operator)
         self._form = form_of(self.operator)
+        self._sum = sum_of(self.operator)
         self._appends = concatenates(self.operator)
         # Lists are kept as logs, so that appending is linear in what is appended.
         self._logs = self._appends and self._make is list
@@ -73,7 +75,7 @@ class BinaryOperatorAggregate(Channel):
         self.grows = self._logs
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_make", "_step", "_form", "_appends", "_logs", "plain", "grows")
+        derived = ("_make", "_step", "_form", "_sum", "_appends", "_logs", "plain", "grows")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -176,12 +178,36 @@ class BinaryOperatorAggregate(Channel):
     def _fold_arrays(self, base: Column, where: Where, writes: Sequence[Write]) -> Values | None:
         if self._form is None or not all(_is_numeric(write.values) for write in writes):
             return None
-        rounds = [r for write in writes for r in rounds_of(where, write, write.values.as_numpy())]
+        n = len(base)
         if base.is_full:
-            start = base.as_numpy() if _is_numeric(base) else None
-        else:  # what was never written takes the first write as it is
-            start = None if base.mask().any() else _stored(len(base), *rounds.pop(0))
+            return self._fold_writes(base, where, writes)
+        if any(_is_long(write) for write in writes):
+            return None
+        # What was never written takes the first write as it is.
+        rounds = [
+            r for write in writes for r in rounds_of(where, write, write.values.as_numpy(), n)
+        ]
+        start = None if base.mask().any() else _stored(n, *rounds.pop(0))
         return None if start is None else _fold_rounds(self._form, start, rounds)
+
+    def _fold_writes(self, base: Column, where: Where, writes: Sequence[Write]) -> Values | None:
+        """Fold writes into a full column, one after the other."""
+        if not _is_numeric(base):
+            return None
+        assert self._form is not None
+        folded: Values | None = base.as_numpy()
+        for write in writes:
+            assert folded is not None
+            summed = None
+            if self._sum is not None and write.repeats:
+                summed = accumulated(self._sum, folded, where, write)
+            if summed is None and not _is_long(write):
+                rounds = rounds_of(where, write, write.values.as_numpy(), len(base))
+                summed = _fold_rounds(self._form, folded, rounds)
+            folded = summed
+            if folded is None:
+                break
+        return folded
 
     def _fold_objects(self, base: Column, where: Where, writes: Sequence[Write]) -> Folded:
         if len(writes) == 1 and not writes[0].repeats:
@@ -220,6 +246,19 @@ def _bare(typ: Any) -> Any:
         qualified = typ.__origin__ in (Required, NotRequired)
         typ = typ.__args__[0] if qualified else typ.__origin__
     return typ
+
+
+_LONG = 1_000
+"""From this many rounds on a round for each value costs more than the values themselves."""
+
+
+def _is_long(write: Write) -> bool:
+    """Return whether some rows have so many values that rounds would hold few rows each."""
+    spans = write.spans() if write.repeats else None
+    if spans is None:
+        return False
+    most = spans.each or int(spans.lengths().max())
+    return most > _LONG and spans.n < most * 8
 
 
 def _is_numeric(column: Column) -> bool:

@@ -129,7 +129,7 @@ class Statistic(Channel):
         if records is None:
             return None
         for write, values in zip(writes, known, strict=True):
-            for at, x in rounds_of(where, write, values):
+            for at, x in rounds_of(where, write, values, len(base)):
                 part = records if at is None else records[at]
                 self._add_rows(part, x)
                 if at is not None:

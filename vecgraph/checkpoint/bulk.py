@@ -80,6 +80,7 @@ class BulkSaver(BaseCheckpointSaver[Any]):
     def _ready(self) -> None:
         """Make what is known true again."""
         if self._stale:
+            self._shelf.forget()
             for part in (self._marks, self._threads, self._views, self._writer, self._codec):
                 part.forget()
             self._stale = False
@@ -89,9 +90,10 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
-            self._ready()
             try:
-                return write(*args, **kwargs)
+                with self._shelf.writing():
+                    self._ready()
+                    return write(*args, **kwargs)
             except BaseException:
                 # Something may be known by now that will never be stored.
                 self._stale = True
@@ -99,14 +101,17 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
-            self._ready()
             try:
-                return read(*args, **kwargs)
+                return self._read_once(read, *args, **kwargs)
             except DamagedCheckpointError:
                 # A chunk that is not there may have been replaced since it was found.
                 self._stale = True
-                self._ready()
-                return read(*args, **kwargs)
+                return self._read_once(read, *args, **kwargs)
+
+    def _read_once(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._shelf.reading():
+            self._ready()
+            return read(*args, **kwargs)
 
     def register_threads(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
 from vecgraph.checkpoint.chunks import (
     Compression,
@@ -22,11 +23,11 @@ from vecgraph.checkpoint.pipeline import Durability, Pipeline
 from vecgraph.errors import CheckpointClosedError, DamagedCheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from vecgraph.checkpoint.storage import Chunk, Header, Kind, Storage
+    from vecgraph.checkpoint.storage import Chunk, Header, Kind, SharedStorage, Storage
 
 __all__ = ["Shelf"]
 
@@ -83,6 +84,27 @@ class Shelf:
     ) -> Chunk:
         """Return the chunk of some rows; `hi` is the greatest thread if no row has it."""
         return encode_rows(kind, rows, ts, key=key, hi=hi, compression=self.compression)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let nobody else write to a shared storage between what is found and what is added."""
+        self._check()
+        with self.guard, _together(self.storage, writes=True):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of a shared storage, whatever others write meanwhile."""
+        self._check()
+        with self.guard, _together(self.storage, writes=False):
+            yield
+
+    def forget(self) -> None:
+        """Forget what was found by number: numbers of a lost flush are given again."""
+        with self.guard:
+            self._cache.clear()
+            self._cached = 0
+            self._pipeline.numbers.clear()
 
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers where they are known already."""
@@ -242,6 +264,13 @@ class Shelf:
     def _forget(self, number: int) -> None:
         if number in self._cache:
             self._cached -= self._cache.pop(number)[1]
+
+
+def _together(storage: Storage, *, writes: bool) -> AbstractContextManager[None]:
+    if storage.exclusive:
+        return nullcontext()
+    shared = cast("SharedStorage", storage)
+    return shared.writing() if writes else shared.reading()
 
 
 def _nothing(fields: Sequence[int]) -> pa.RecordBatch:

@@ -60,7 +60,7 @@ class Engine:
         self.control = None if self.refused else Control(program)
         # A function of columns is called with the rows that there are, even if they are few.
         vector = any(action.tier == "vector" for action in _actions(program))
-        self.small = min(small, 2) if vector else small
+        self.small = min(small, 1) if vector else small
         self.lane = lane
         self.apart = True
 

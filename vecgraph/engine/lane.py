@@ -86,9 +86,8 @@ def _moved(due: Due, place: np.ndarray, n: int) -> Due:
     if due.queue is not None:
         packets = due.queue.packets
         where = place[packets.where]
-        return Due(
-            due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload))
-        )
+        moved = Packets(where, packets.nodes, packets.payload)
+        return Due(due.spec, where, due.queue.at(moved))
     where = None if due.where is None else place[due.where]
     return Due(due.spec, None if where is None or len(where) == n else where)
 
@@ -106,7 +105,7 @@ def drop(lane: Lane, ended: np.ndarray, n: int) -> None:
         if len(where):
             left.append(Due(due.spec, where))
     lane.due = left
-    lane.live = union([due.where for due in left], n)
+    lane.live = union([due.rows for due in left], n)
 
 
 def _part(due: Due, at: np.ndarray) -> Due:
@@ -129,7 +128,7 @@ def together(a: Lane, b: Lane) -> Lane:
         )
     lane.shown = {name: concat([column, b.shown[name]]) for name, column in a.shown.items()}
     lane.due = _merged_due(a.due, b.due, n, m)
-    lane.live = union([due.where for due in lane.due], n + m)
+    lane.live = union([due.rows for due in lane.due], n + m)
     return lane
 
 
@@ -159,6 +158,4 @@ def _shifted(due: Due, n: int, m: int) -> Due:
         return Due(due.spec, positions(due.where, m) + n)
     packets = due.queue.packets
     where = packets.where + n
-    return Due(
-        due.spec, where, Queue(due.queue.index, Packets(where, packets.nodes, packets.payload))
-    )
+    return Due(due.spec, where, due.queue.at(Packets(where, packets.nodes, packets.payload)))

@@ -441,7 +441,7 @@ def _one_way(moved: Moved) -> str | None:
 def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
     """Return the positions that have something to run."""
     join = joined_apart if exclusive else union
-    return join([due.where for due in lane.due], n) if lane.due else _NOBODY
+    return join([due.rows for due in lane.due], n) if lane.due else _NOBODY
 
 
 def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:

@@ -10,7 +10,7 @@ from vecgraph.columns import concat
 from vecgraph.engine.single import logger
 from vecgraph.engine.tasks import Due, Executed, Queue
 from vecgraph.nodes.outcome import Packets
-from vecgraph.positions import compose
+from vecgraph.positions import Spans, compose, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ def queues(
     blocks = _blocks(ordered, gone)
     if not blocks:
         return []
+    if len(blocks) == 1 and isinstance(blocks[0].nodes, str) and journal is None:
+        return _only(tables, blocks[0], blocks[0].nodes)
     where = np.concatenate([block.where for block in blocks])
     index = _numbered(where)
     due: dict[str, list[tuple[Packets, np.ndarray]]] = {}
@@ -45,27 +47,37 @@ def queues(
     ]
 
 
+def _only(tables: Tables, packets: Packets, name: str) -> list[Due]:
+    """Return the task of one node that gets all packets; few ask for their numbers."""
+    if not known_target(tables, name):
+        return []
+    where = packets.where
+    return [_queue(tables, name, [(packets, lambda: _numbered(where))])]
+
+
 def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
     """Return all packets in write order: by task, those of packets by their index."""
-    blocks, pushed, keys = [], [], []
+    blocks = []
+    pushed: list[tuple[Packets, Queue, np.ndarray]] = []
     for executed in ordered:
+        due = executed.due
         for packets in executed.outcome.packets:
-            placed = Packets(
-                compose(executed.due.where, packets.where), packets.nodes, packets.payload
-            )
-            if executed.due.queue is None:
-                blocks.append(_kept(placed, gone))
+            if due.queue is None:
+                blocks.append(_kept(packets.placed(due.where), gone))
             else:
-                pushed.append(placed)
-                keys.append(executed.due.queue.index[packets.where])
+                where = compose(due.where, packets.where)
+                placed = Packets(where, packets.nodes, packets.payload)
+                pushed.append((placed, due.queue, packets.where))
     if pushed:
-        blocks += _interleaved(pushed, keys, gone)
+        blocks += _interleaved(pushed, gone)
     return [block for block in blocks if len(block.where)]
 
 
-def _interleaved(pushed: list[Packets], keys: list[np.ndarray], gone: Mask | None) -> list[Packets]:
+def _interleaved(sent: list[tuple[Packets, Queue, np.ndarray]], gone: Mask | None) -> list[Packets]:
+    pushed = [packets for packets, _, _ in sent]
     if len(pushed) == 1:
         return [_kept(pushed[0], gone)]
+    keys = [queue.index[where] for _, queue, where in sent]
     where = np.concatenate([p.where for p in pushed])
     nodes = [name for p in pushed for name in p.names()]
     payload = [value for p in pushed for value in p.objects()]
@@ -80,13 +92,23 @@ def _kept(packets: Packets, gone: Mask | None) -> Packets:
 
 def _numbered(where: np.ndarray) -> np.ndarray:
     """Return each packet's index among those of its run; `where` may be in any order."""
+    spans = spans_of(where)
+    if spans is not None:
+        return _within(spans)
     order = np.argsort(where, kind="stable")
-    ranked = where[order]
-    first = np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1]
-    length = np.diff(np.r_[first, len(ranked)])
+    spans = spans_of(where[order])
     index = np.empty(len(where), np.int64)
-    index[order] = np.arange(len(where)) - np.repeat(first, length)
+    if spans is not None:
+        index[order] = _within(spans)
     return index
+
+
+def _within(spans: Spans) -> np.ndarray:
+    """Return the place of each element in its span."""
+    place = np.arange(spans.n)
+    if spans.each:
+        return place % spans.each
+    return place - np.repeat(spans.starts, spans.lengths())
 
 
 def _by_target(block: Packets) -> list[tuple[str, Packets, Any]]:
@@ -111,18 +133,18 @@ def known_target(tables: Tables, name: str) -> bool:
     return False
 
 
-def _queue(tables: Tables, name: str, parts: list[tuple[Packets, np.ndarray]]) -> Due:
+def _queue(tables: Tables, name: str, parts: list[tuple[Packets, Any]]) -> Due:
     """Return the task of one node: its packets sorted by run, then by index."""
     if len(parts) == 1:
         packets, index = parts[0]
     else:
         index = np.concatenate([i for _, i in parts])
         packets = _together([p for p, _ in parts], name)
-    where = packets.where
-    if len(where) > 1 and (where[1:] < where[:-1]).any():
-        order = np.argsort(where, kind="stable")
-        packets, index = packets.take(order), index[order]
-    return Due(tables.nodes[name], packets.where, Queue(index, packets))
+    queue = Queue(index, packets)
+    if packets.spans() is None:
+        order = np.argsort(packets.where, kind="stable")
+        queue = Queue(queue.index[order], packets.take(order))
+    return Due(tables.nodes[name], queue.packets.where, queue)
 
 
 def _together(parts: list[Packets], name: str) -> Packets:

@@ -66,18 +66,23 @@ def _address(bubble: GraphBubbleUp) -> None:
 class LaneSite(Site):
     """The rows of a task of a lane."""
 
-    __slots__ = ("_clock", "_ids", "_state", "_where")
+    __slots__ = ("_clock", "_ids", "_queue", "_state", "_where")
 
     def __init__(
         self, tables: Tables, scope: LaneScope, state: State, due: Due, clock: Clock, ids: Rows
     ) -> None:
         self.tables = tables
         self.scope = scope
-        self.pushes = None if due.queue is None else due.queue.index
+        self._queue = due.queue
         self._where = due.where
         self._state = state
         self._clock = clock
         self._ids = ids
+
+    @property
+    def pushes(self) -> Any:
+        """Index of each row's Send."""
+        return None if self._queue is None else self._queue.index
 
     @property
     def rows(self) -> Any:
@@ -99,9 +104,14 @@ class _Part(Site):
     def __init__(self, site: Site, where: Any) -> None:
         self.tables = site.tables
         self.scope = site.scope
-        self.pushes = None if site.pushes is None else site.pushes[where]
         self._site = site
         self._where = where
+
+    @property
+    def pushes(self) -> Any:
+        """Index of each row's Send."""
+        pushes = self._site.pushes
+        return None if pushes is None else pushes[self._where]
 
     @property
     def rows(self) -> Any:

@@ -14,7 +14,7 @@ from vecgraph.engine.packets import queues
 from vecgraph.engine.read import Clock, Fresh, node_inputs
 from vecgraph.engine.single import warn_unknown
 from vecgraph.engine.site import LaneSite, Site
-from vecgraph.engine.tasks import Due, Executed
+from vecgraph.engine.tasks import Due, Executed, Queue
 from vecgraph.errors import EmptyInputError, GraphInterrupt
 from vecgraph.positions import compose, count, mask_of, positions, union, without
 from vecgraph.state import Inputs, State
@@ -97,6 +97,9 @@ def proceed(
     if due.spec.branches:
         fresh = Fresh(tables, state, due.where, outcome, clock)
         _route(executed, fresh, site, outcome.m)
+    translate = tables.program.translate_error
+    if translate is not None and outcome.failures:
+        outcome.failures = [(at, translate(error)) for at, error in outcome.failures]
     site.note(due.spec.name, [f for f in outcome.failures if not _is_empty(due.spec, f[1])])
     return executed
 
@@ -210,7 +213,7 @@ def _path(executed: Executed) -> tuple[int, str]:
 def _writes(state: State, ordered: list[Executed], gone: Mask | None) -> dict[str, list[Write]]:
     """Return each channel's writes in task order, at positions of the State."""
     writes: dict[str, list[Write]] = {}
-    pushed: dict[str, list[tuple[Write, np.ndarray]]] = {}
+    pushed: dict[str, list[tuple[Write, Queue, Where]]] = {}
     for executed in ordered:
         due = executed.due
         for name, write in executed.outcome.writes:
@@ -219,8 +222,8 @@ def _writes(state: State, ordered: list[Executed], gone: Mask | None) -> dict[st
             if due.queue is None:
                 writes.setdefault(name, []).append(_placed(write, due.where, gone))
             else:
-                index = due.queue.index if write.where is None else due.queue.index[write.where]
-                pushed.setdefault(name, []).append((_of_push(write, due.where), index))
+                placed = _of_push(write, due.where, due.queue)
+                pushed.setdefault(name, []).append((placed, due.queue, write.where))
     for name, parts in pushed.items():
         writes.setdefault(name, []).append(_merged(parts, gone))
     return {name: kept for name, ws in writes.items() if (kept := [w for w in ws if _counts(w)])}
@@ -241,17 +244,19 @@ def _placed(write: Write, where: Where, gone: Mask | None) -> Write:
     return Write(at[keep], write.values.take(keep), write.repeats)
 
 
-def _of_push(write: Write, where: Where) -> Write:
-    return Write(compose(where, write.where), write.values, repeats=True)
+def _of_push(write: Write, where: Where, queue: Queue) -> Write:
+    known = queue.packets.spans() if write.where is None else None
+    return Write(compose(where, write.where), write.values, repeats=True, known=known)
 
 
-def _merged(parts: list[tuple[Write, np.ndarray]], gone: Mask | None) -> Write:
+def _merged(parts: list[tuple[Write, Queue, Where]], gone: Mask | None) -> Write:
     """Return the writes of all packets as one, each run's in the order of its packets."""
     if len(parts) == 1:
         return _placed(parts[0][0], None, gone)
-    where = np.concatenate([write.where for write, _ in parts])
-    values = concat([write.values for write, _ in parts])
-    order = np.argsort(np.concatenate([index for _, index in parts]), kind="stable")
+    where = np.concatenate([write.where for write, _, _ in parts])
+    values = concat([write.values for write, _, _ in parts])
+    index = [q.index if at is None else q.index[at] for _, q, at in parts]
+    order = np.argsort(np.concatenate(index), kind="stable")
     return _placed(Write(where[order], values.take(order), repeats=True), None, gone)
 
 
@@ -384,10 +389,10 @@ def _open(
 ) -> None:
     """Set what a task's rows trigger: signals, deferred signals, barriers."""
     where, outcome, spec = executed.due.where, executed.outcome, executed.due.spec
-    once = executed.due.queue is None
+    queue = executed.due.queue
     for channel, parts in outcome.signals.items():
         for part in parts:
-            at = _left(compose(where, part), gone, once=once)
+            at = _left(where, part, gone, queue)
             if channel in control.deferred:
                 control.set_deferred(state, channel, at)
             elif channel in control.signals:
@@ -395,17 +400,19 @@ def _open(
             else:
                 warn_unknown(spec.name, channel)
     for channel in spec.joins:
-        at = _left(compose(where, outcome.ok), gone, once=once)
+        at = _left(where, outcome.ok, gone, queue)
         found = control.arrive(state, channel, spec.name, at)
         if found is not None and len(found):
             opened.setdefault(channel, []).append(found)
 
 
-def _left(where: Where, gone: Mask | None, *, once: bool) -> Where:
+def _left(where: Where, part: Where, gone: Mask | None, queue: Queue | None) -> Where:
     """Return the positions that have not failed, each once (a run may run a node many times)."""
+    spans = queue.packets.spans() if queue is not None and part is None else None
+    at = compose(where, part) if spans is None else spans.heads
     if gone is not None:
-        where = without(where, gone)
-    return where if once or where is None else np.unique(where)
+        at = without(at, gone)
+    return at if queue is None or spans is not None or at is None else np.unique(at)
 
 
 def _quiet(active: Where, parts: list[Where], n: int) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from vecgraph.channels.base import Folded
@@ -16,20 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["Due", "Executed", "Queue"]
 
 
-@dataclass(slots=True, eq=False)
 class Queue:
     """Packets that one node runs on in this superstep.
 
-    Attributes
+    Parameters
     ----------
-    index : int64 ndarray of shape (S,)
-        Place of each packet among those of its run.
+    index : int64 ndarray of shape (S,), or callable
+        Place of each packet among those of its run, or what computes it when it is asked for.
     packets : Packets
         With positions in the State.
     """
 
-    index: np.ndarray
-    packets: Packets
+    __slots__ = ("_index", "packets")
+
+    def __init__(self, index: np.ndarray | Callable[[], np.ndarray], packets: Packets) -> None:
+        self._index = index
+        self.packets = packets
+
+    @property
+    def index(self) -> np.ndarray:
+        """Place of each packet among those of its run; int64, shape (S,)."""
+        if callable(self._index):
+            self._index = self._index()
+        return self._index
+
+    def at(self, packets: Packets) -> Queue:
+        """Return the queue of the same packets, seen from elsewhere."""
+        return Queue(self._index, packets)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +63,12 @@ class Due:
     spec: NodeSpec
     where: Where
     queue: Queue | None = None
+
+    @property
+    def rows(self) -> Where:
+        """The positions it runs on, each once; of packets in any order."""
+        spans = None if self.queue is None else self.queue.packets.spans()
+        return self.where if spans is None else spans.heads
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from vecgraph.channels.base import Failure, Write
 from vecgraph.columns import Column
 from vecgraph.constants import TASKS
 from vecgraph.nodes.writer import Pairs, StateWriter, Writer
-from vecgraph.positions import compose, count, positions
+from vecgraph.positions import Spans, compose, count, positions, spans_of
 from vecgraph.state import Inputs
 from vecgraph.types import Send
 
@@ -49,11 +49,27 @@ class Packets:
         Target, one for all or one each.
     payload : dict of str to Column, or list
         What the targets get: columns of S rows, or S objects.
+    known : Spans or None
+        Of `where`, if somebody has asked.
     """
 
     where: Any
     nodes: str | list[str]
     payload: dict[str, Column] | list[Any]
+    known: Spans | None = None
+
+    def spans(self) -> Spans | None:
+        """Return each row's packets; None if they do not stand by row."""
+        if self.known is None:
+            self.known = spans_of(self.where)
+        return self.known
+
+    def placed(self, outer: Where) -> Packets:
+        """Return the packets of the rows at `outer`, which is sorted and unique."""
+        if outer is None:
+            return self
+        known = None if self.known is None else self.known.at(outer)
+        return Packets(outer[self.where], self.nodes, self.payload, known)
 
     def names(self) -> list[str]:
         """Return the target of each packet."""

@@ -16,6 +16,7 @@ from vecgraph.constants import END
 from vecgraph.errors import VectorNodeError
 from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.nodes.writer import branch_channel
+from vecgraph.positions import Spans, spans_of
 
 if TYPE_CHECKING:
     from vecgraph.typing import Where
@@ -145,13 +146,22 @@ def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Collec
 def _send(outcome: Outcome, node: str, item: Sends, nodes: Collection[str]) -> None:
     if item.node not in nodes:
         raise VectorNodeError.unknown_node(node, item.node, nodes)
-    where = _where(node, item.where, outcome.m)
+    where, spans = _sent(node, item.where, outcome.m)
     at = np.arange(outcome.m) if where is None else where
     columns = {name: column_of(node, name, v, len(at)) for name, v in item.values.items()}
-    if len(at) > 1 and (at[1:] < at[:-1]).any():
+    if spans is None and len(at) > 1 and (at[1:] < at[:-1]).any():
         order = np.argsort(at, kind="stable")  # a row's packets stay in the order it sent them
         at, columns = at[order], {name: c.take(order) for name, c in columns.items()}
-    outcome.packets.append(Packets(at, item.node, columns))
+    outcome.packets.append(Packets(at, item.node, columns, spans))
+
+
+def _sent(node: str, where: Any, m: int) -> tuple[Where, Spans | None]:
+    """Return the rows that packets belong to; with their spans if they stand by row."""
+    if type(where) is np.ndarray and where.ndim == 1 and where.dtype == np.intp and where.size:
+        spans = spans_of(where)
+        if spans is not None and spans.heads[0] >= 0 and spans.heads[-1] < m:
+            return where, spans
+    return _where(node, where, m), None
 
 
 def _where(node: str, where: Any, m: int) -> Where:
