@@ -7,10 +7,11 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver as TheirSaver
 
+from tests.differential.cases import examples
 from tests.differential.going_on import OURS, THEIRS, actions, alone, in_batches
 from tests.differential.threads import is_race, plans
 from vecgraph.checkpoint.memory import InMemorySaver
@@ -18,15 +19,6 @@ from vecgraph.testing.compare import difference
 
 logging.getLogger("langgraph").setLevel(logging.ERROR)
 logging.getLogger("vecgraph").setLevel(logging.ERROR)
-
-EXAMPLES = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    # Shrinking takes minutes; what fails is printed whole.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-)
 
 
 def compared(plan, todos, threads):
@@ -51,7 +43,7 @@ def columnar(plan):
     plan=plans().map(columnar),
     todos=st.lists(st.lists(actions(), min_size=4, max_size=4), min_size=1, max_size=4),
 )
-@EXAMPLES
+@examples(20)
 def test_threads_in_batches_go_as_in_langgraph(plan, todos) -> None:
     assume(not is_race(plan, use_async=True))
     compared(plan, todos, 4)
@@ -62,7 +54,7 @@ def test_threads_in_batches_go_as_in_langgraph(plan, todos) -> None:
     plan=plans().map(columnar),
     todos=st.lists(st.lists(actions(), min_size=4, max_size=4), min_size=1, max_size=6),
 )
-@settings(EXAMPLES, max_examples=2000)
+@examples(2000, anew=True)
 def test_threads_in_batches_at_length(plan, todos) -> None:
     assume(not is_race(plan, use_async=True))
     compared(plan, todos, 4)

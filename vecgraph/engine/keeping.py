@@ -94,6 +94,7 @@ class Keeper:
         self._input_step, self._answers = begun.input_step, begun.answers
         self._sent = begun.sent
         self._resumed = begun.resumed
+        self._known_ids = {} if past is None else past.ids
         self.form = graph_form(tables, control)
         self._growing = tuple(
             name
@@ -118,6 +119,8 @@ class Keeper:
         return self._id(self.place_of(run), step)
 
     def _id(self, at: int, step: int) -> str:
+        if at in self._known_ids:
+            return self._known_ids[at]
         seq = step + int(self.seq[at])
         return checkpoint_id(int(self.stamp[at]), step, int(self.numbers[at]), seq)
 
@@ -126,29 +129,25 @@ class Keeper:
         name: str = self.threads.name(self.place_of(run))
         return name
 
-    def admit(self, rows: Rows, inputs: Inputs) -> None:
+    def admit(self, state: State, inputs: Inputs) -> None:
         """Keep the inputs of runs that begin.
 
         Parameters
         ----------
-        rows : int64 ndarray of shape (K,)
-            Numbers of the runs, as places in the batch.
+        state : State
+            Of the runs; its journal knows what became of the tasks that they let go.
         """
-        rows, column = _begun(rows, inputs)
-        k = len(rows)
-        if not k:
+        rows, column = _begun(state.rows, inputs)
+        if not len(rows):
             return
-        nobody = np.zeros(k, np.int16)
+        changes = {START: [ColumnChange(None, column)]}
+        if state.journal is not None:
+            changes.update(self._changes(state, None))
+        before = [(INPUT, None), *_ran(self._due)]
+        ran, due, nodes = _coded(before, [(START, None)], None, len(rows))
         step = self._input_step[rows]
-        self._flush(
-            rows,
-            step,
-            nodes=[(INPUT,), (START,)],
-            ran=nobody,
-            due=nobody + np.int16(1),
-            changes={START: [ColumnChange(None, column)]},
-            source="input",
-        )
+        self._flush(rows, step, nodes=nodes, ran=ran, due=due, changes=changes, source="input")
+        self._end(state)
 
     def begin(self, lane: Lane) -> None:
         """Get ready for a superstep."""
@@ -176,10 +175,11 @@ class Keeper:
             ran, due, nodes = _coded(before, after, at, len(state))
             whole = self._snapshot(state, rows, steps, at)
             self._flush(rows, steps, nodes=nodes, ran=ran, due=due, changes=changes, whole=whole)
-            for place in rows.tolist() if self._answers else ():
-                self._answers.pop(place, None)
         if applied.failures or applied.asked:
             self._leave(state, applied, step)
+        self._end(state)
+
+    def _end(self, state: State) -> None:
         state.journal, self._before, self._due, self._taking = None, {}, [], None
 
     def _leave(self, state: State, applied: Applied, step: Rows) -> None:
@@ -238,6 +238,9 @@ class Keeper:
             **parts,
         )
         self.stamp[rows] = self.saver.write_columns(flush)
+        for known in (self._answers, self._known_ids):
+            for place in rows.tolist() if known else ():
+                known.pop(place, None)
 
     def _changes(self, state: State, at: Where) -> Iterator[tuple[str, list[ColumnChange]]]:
         assert state.journal is not None

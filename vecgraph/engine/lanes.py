@@ -25,7 +25,7 @@ from vecgraph.engine.read import Clock
 from vecgraph.engine.records import Observer, Results, RowError, Superstep, TaskRecord, status_of
 from vecgraph.engine.site import LaneSite
 from vecgraph.engine.solo import Moved, Solo, Unfinished
-from vecgraph.engine.superstep import Applied, apply, execute, proceed
+from vecgraph.engine.superstep import Applied, apply, execute, proceed, tick
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.engine.tasks import Due, Executed
 from vecgraph.errors import GraphRecursionError
@@ -176,7 +176,7 @@ class Lanes:
             lane.shown = {name: Column.absent(len(lane.state)) for name in names}
         lane.due = [Due(tables.nodes[START], None)]
         if self.keeper is not None and keeps:
-            self.keeper.admit(lane.state.rows, inputs)
+            self.keeper.admit(lane.state, inputs)
         self._step(lane, inputs)
 
     def _go_on(self, past: Past, begin: int, end: int, inputs: Inputs) -> Lane:
@@ -187,6 +187,8 @@ class Lanes:
         lane.stops = step + self.shared.limit + 2
         if past.kind != GOES_ON:
             waits = past.kind == WAITS
+            if not waits:
+                self._let_go(lane, past.due(begin, end))
             inputs = past.inputs(begin, end) if waits else inputs
             self._start(lane, inputs, keeps=not waits)
             lane.birth = lane.birth - 1  # that was no tick
@@ -200,6 +202,17 @@ class Lanes:
         lane.emitted = None
         self._retire(lane, Applied(lane.due, {}, _NOBODY), self._clock(lane, self.tick - 1))
         return lane
+
+    def _let_go(self, lane: Lane, due: list[Due]) -> None:
+        """Drop the tasks that are due: they count as having run, and wrote nothing."""
+        if not due:
+            return
+        lane.due = due
+        if self.keeper is not None:
+            self.keeper.begin(lane)
+        self.control.consume(lane.state, due)
+        active = union([task.where for task in due], len(lane.state))
+        tick(self.tables, self.control, lane.state, active, {})
 
     def _clock(self, lane: Lane, tick: int) -> Clock:
         return Clock(tick, lane.birth, self.shared.limit, lane.stops)

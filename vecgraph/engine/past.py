@@ -41,8 +41,10 @@ class Past:
 
     Attributes
     ----------
-    step : int64 ndarray of shape (N,)
-        Of each checkpoint.
+    step, seq, clock, stamp : int64 ndarrays of shape (N,)
+        Of each checkpoint: step, place, version, and time in microseconds since 1970.
+    ids : dict of int to str
+        Ids of the checkpoints that do not follow from those.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Past:
         self.seq: Rows = state.seq.astype(np.int64)
         self.clock: Rows = state.clock
         self.stamp: Rows = state.ts
+        self.ids: dict[int, str] = dict(state.ids)
 
     def sent(self) -> Mask:
         """Return which runs have packets pending."""

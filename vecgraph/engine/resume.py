@@ -72,10 +72,7 @@ def sort_out(inputs: Inputs, state: Any, writes: _Writes) -> Sorted:
     """
     due = _due(state)
     starts = np.array([START in nodes for nodes in state.nodes], np.bool_)[state.due]
-    # What ran before a checkpoint in row form is not known: its id is its own.
-    strange = state.foreign | np.array([not nodes for nodes in state.nodes], np.bool_)[state.ran]
-    fresh = ~due & ~state.pending
-    kinds = np.where(fresh, ANEW, ALONE).astype(np.int8)
+    kinds = np.where(starts, ALONE, ANEW).astype(np.int8)
     found = Sorted(kinds)
     if inputs.is_objects:
         for at, value in enumerate(inputs.rows()):
@@ -83,11 +80,18 @@ def sort_out(inputs: Inputs, state: Any, writes: _Writes) -> Sorted:
                 kinds[at] = WAITS if starts[at] else GOES_ON
             elif type(value) is Command:
                 kinds[at] = _answered(found, at, value) if due[at] and not starts[at] else ALONE
-    kinds[strange] = ALONE
+    kinds[state.foreign] = ALONE
     for at, kept in writes.items():
-        if kinds[at] != ALONE and not _take_up(found, at, kept):
+        if not _is_known(found, at, kept):
             kinds[at] = ALONE
     return found
+
+
+def _is_known(found: Sorted, at: int, kept: Sequence[tuple[str, str, Any]]) -> bool:
+    """Return whether lanes know what to do with the writes that are kept beside a checkpoint."""
+    if found.kinds[at] == ANEW:  # what its tasks left is dropped with them
+        return all(task != NULL_TASK for task, _, _ in kept)
+    return _take_up(found, at, kept)
 
 
 def _due(state: Any) -> Mask:
