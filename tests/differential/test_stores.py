@@ -28,6 +28,8 @@ def test_in_memory_every_batch_of_operations_gives_the_same(index, data) -> None
     ours, theirs = InMemoryStore(index=index), TheirInMemoryStore(index=index)
     ever = set()
     for batch in data.draw(st.lists(st.lists(operations(bool(index)), max_size=3), max_size=10)):
+        # LangGraph lists a namespace that was only asked for: list before that.
+        batch = sorted(batch, key=lambda op: op[0] != "ListNamespacesOp")
         if index:
             batch = _comparable(batch, ever)
         assert done(ours, base, batch) == done(theirs, their_base, batch), batch
