@@ -335,10 +335,9 @@ async def _together(
     import asyncio
 
     server = _Server(tables, run, shared, gatherer, watcher, desk)
-    if shared.cache is not None and (keys := keys_of(run.tasks)):
-        for task in taken(keys, await shared.cache.aget(list(keys))):
-            await server.keep(task)
-    waiting = [task for task in run.tasks if not task.pairs]
+    waiting = await server.waiting()
+    if not waiting:
+        return
     if len(waiting) == 1 and shared.timeout is None:
         with suppress(_Failed):
             await server.serve(waiting[0])
@@ -375,6 +374,14 @@ class _Server:
     ) -> None:
         self.tables, self.run, self.shared = tables, run, shared
         self.gatherer, self.watcher, self.desk = gatherer, watcher, desk
+
+    async def waiting(self) -> list[Task]:
+        """Return the tasks whose writes neither a cache nor a checkpoint knows."""
+        cache, tasks = self.shared.cache, self.run.tasks
+        if cache is not None and (keys := keys_of(tasks)):
+            for task in taken(keys, await cache.aget(list(keys))):
+                await self.keep(task)
+        return [task for task in tasks if not task.pairs]
 
     async def serve(self, task: Task) -> None:
         """Run a task, and its error handler if it fails.
