@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langgraph.func import entrypoint
 from langgraph.graph import StateGraph
 
 from vecgraph.interop import from_langgraph
@@ -13,6 +14,13 @@ class DoorTwo(StateGraph):
     def compile(self, checkpointer=None, **options):
         app = super().compile(**options)
         return from_langgraph(app, checkpointer=checkpointer)
+
+
+class HandedOver(entrypoint):
+    """LangGraph's `entrypoint`; what it makes is handed over."""
+
+    def __call__(self, func):
+        return from_langgraph(super().__call__(func))
 
 
 class GuestsOnly(StateGraph):

@@ -24,6 +24,7 @@ from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.single import read, read_fresh
 from vecgraph.errors import UnsupportedError
+from vecgraph.interop.calls import call_task
 from vecgraph.interop.savers import VecgraphSaver, for_langgraph
 from vecgraph.interop.translate import our_send, their_node_error
 from vecgraph.nodes.action import Action
@@ -113,6 +114,7 @@ def config_of(scope: Any) -> dict[str, Any]:
     """Return a task's config with all that LangGraph's functions look for in it."""
     here = _fixed(scope)
     config: dict[str, Any] = dict(here.config)
+    config["callbacks"] = config.get("callbacks") or []  # of which LangGraph asks for the handlers
     given = config["configurable"]
     given.update(
         {
@@ -120,6 +122,7 @@ def config_of(scope: Any) -> dict[str, Any]:
             "__pregel_task_id": here.task_id,
             "__pregel_send": partial(_send, here),
             "__pregel_read": partial(_read, here),
+            "__pregel_call": partial(call_task, here),
             "__pregel_scratchpad": _scratchpad(here),
             "__pregel_runtime": _runtime(here),
         }

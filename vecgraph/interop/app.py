@@ -16,6 +16,7 @@ from vecgraph.config import merge_configs
 from vecgraph.errors import UnsupportedError
 from vecgraph.interop.inside import Inside
 from vecgraph.interop.lowering import check, child_of, lower
+from vecgraph.interop.pushed import with_handler
 from vecgraph.interop.translate import (
     our_command,
     their_error,
@@ -183,7 +184,10 @@ class LangGraphApp(App):
         def shown(chunk: tuple[Any, str, Any]) -> None:
             put((*chunk[:2], their_values(chunk[2])))
 
-        return super()._watcher(shared, form, output_keys, shown)
+        watcher = super()._watcher(shared, form, output_keys, shown)
+        if shared.mail is not None:
+            shared.config = with_handler(shared.config, shared.mail)
+        return watcher
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """Return the state of a thread; see `App.get_state`."""
