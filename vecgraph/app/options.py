@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vecgraph.app.base import Compiled
 
 __all__ = [
+    "asked",
     "breakpoints",
     "check_options",
     "coerce_context",
@@ -44,6 +45,12 @@ def configs_for(config: Any, n: int) -> list[Any]:
 
 OPTIONS = ("durability", "interrupt_before", "interrupt_after", "control")
 """What a call may be given besides what its verb names."""
+
+
+def asked(before: Any, after: Any, durability: Any, control: Any) -> dict[str, Any]:
+    """Return the options of a call that are given."""
+    given = dict(zip(OPTIONS, (durability, before, after, control), strict=True))
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def check_options(options: Mapping[str, Any]) -> None:
