@@ -25,11 +25,15 @@ MODULES = (
     "typing",
     "version",
     "warnings",
+    "cache.base",
+    "cache.memory",
     "checkpoint.base",
     "checkpoint.memory",
     "checkpoint.serde.base",
     "checkpoint.serde.jsonplus",
     "checkpoint.serde.encrypted",
+    "store.base",
+    "store.memory",
 )
 """Modules that a program may import names from."""
 
@@ -41,6 +45,8 @@ CLASSES = {
     "runtime.Runtime": (),
     "runtime.RunControl": (),
     "checkpoint.base.BaseCheckpointSaver": (),
+    "cache.base.BaseCache": (),
+    "store.base.BaseStore": (),
 }
 """Classes whose methods are compared, and methods that are LangGraph's own affair."""
 
@@ -77,6 +83,13 @@ WHY = {
     "prebuilt.ValidationNode(kwargs)": DEPRECATED,
     "prebuilt.create_react_agent(deprecated_kwargs)": DEPRECATED,
     "prebuilt.interrupt.LangGraphDeprecatedSinceV10": IMPORTED,
+    "cache.base.SerializerProtocol": IMPORTED,
+    "cache.memory.SerializerProtocol": IMPORTED,
+    "store.memory.IndexConfig": IMPORTED,
+    "store.memory.MatchCondition": IMPORTED,
+    "store.memory.ensure_embeddings": IMPORTED,
+    "store.memory.get_text_at_path": IMPORTED,
+    "store.memory.tokenize_path": IMPORTED,
     "checkpoint.base.ChannelProtocol": IMPORTED,
     "checkpoint.base.EmptyChannelError": IMPORTED,
     "checkpoint.base.EncryptedSerializer": IMPORTED,
@@ -112,7 +125,6 @@ _METHODS = {
     "as_tool assign astream_log atransform bind config_specs get_prompts input_schema map "
     "output_schema pick pipe transform with_alisteners with_fallbacks with_listeners with_retry "
     "with_types": RUNNABLE,
-    "clear_cache aclear_cache": "on its way",
     "validate": "what `compile` does",
 }
 _FORWARDED = "invoke ainvoke stream astream batch abatch batch_as_completed abatch_as_completed"

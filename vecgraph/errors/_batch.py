@@ -13,6 +13,7 @@ __all__ = [
     "BatchError",
     "BatchInputError",
     "InPlaceChangeError",
+    "TracingError",
     "UnsupportedError",
     "VectorNodeError",
 ]
@@ -31,6 +32,29 @@ class BatchError(Exception):
 
     channel: str | None = None
     node: str | None = None
+
+
+class TracingError(BatchError, ValueError):
+    """A function without a column form, in a graph that is compiled with ``tracing="require"``.
+
+    Attributes
+    ----------
+    what, reason : str
+        Which function, and what stands in the way.
+    """
+
+    what: str = ""
+    reason: str = ""
+
+    @classmethod
+    def refused(cls, what: str, reason: str) -> TracingError:
+        """Build the error of a function that is not traced."""
+        error = cls(
+            f"The function of {what} is not traced: {reason}.\n"
+            "Hint: docs/reference/tracing.md says what is; or compile with tracing='auto'."
+        )
+        error.what, error.reason = what, reason
+        return error
 
 
 class BatchInputError(BatchError, ValueError):
@@ -70,6 +94,22 @@ class BatchInputError(BatchError, ValueError):
         return cls(
             f"A table takes one config for all of its runs, but got a list of {got}.\n"
             "Hint: pass one config, or a list of inputs with a list of configs."
+        )
+
+    @classmethod
+    def no_past(cls) -> BatchInputError:
+        """Build the error of a batch that is to go on though nothing was kept of it."""
+        return cls(
+            "resume: the graph has no checkpointer, so no run has a past to go on from.\n"
+            "Hint: compile(checkpointer=...), and call with the thread_id that the batch had."
+        )
+
+    @classmethod
+    def many_calls(cls) -> BatchInputError:
+        """Build the error of a batch to resume whose runs are calls of their own."""
+        return cls(
+            "resume: takes one config for all runs, and no option that changes what each "
+            "returns.\nHint: pass `threads` for threads of any name, and one config."
         )
 
     @classmethod
