@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vecgraph.checkpoint.chunks import pack_body
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from vecgraph.checkpoint.chunks import Row
     from vecgraph.checkpoint.shelf import Shelf
+    from vecgraph.typing import Mask, Values
 
 __all__ = ["Branch", "Marks", "branch_row", "gone_rows"]
 
@@ -75,6 +78,14 @@ class Marks:
         """Return whether a thread was deleted."""
         known = self._known
         return thread in known.threads or any(lo <= thread <= hi for lo, hi in known.ranges)
+
+    def which_gone(self, threads: Values) -> Mask:
+        """Return which of some threads were deleted."""
+        known = self._known
+        gone: Mask = np.isin(threads, list(known.threads))
+        for lo, hi in known.ranges:
+            gone |= (threads >= lo) & (threads <= hi)
+        return gone
 
     def gone(self, thread: int) -> set[int]:
         """Return the places of a thread's checkpoints that were deleted one by one."""
