@@ -309,7 +309,7 @@ class ManyRuns(StateApi):
             "seconds": perf_counter() - begin,
             "path": path,
         }
-        return BatchResult(results, stats, self, observer)
+        return BatchResult(results, stats, self, observer, call.configs)
 
 
 def _on_new_loop(runs: Coroutine[Any, Any, Results]) -> Results:

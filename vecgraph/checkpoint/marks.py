@@ -91,6 +91,24 @@ class Marks:
         """Return the places of a thread's checkpoints that were deleted one by one."""
         return self._known.rows.get(thread, set())
 
+    def visible(self, threads: Values, seq: Values) -> Mask:
+        """Return which of many checkpoints were not deleted, neither alone nor with their thread.
+
+        Parameters
+        ----------
+        threads, seq : integer ndarrays of shape (N,)
+        """
+        known = self._known
+        there: Mask = np.ones(len(threads), np.bool_)
+        if known.threads:
+            there &= ~np.isin(threads, list(known.threads))
+        for lo, hi in known.ranges:
+            there &= (threads < lo) | (threads > hi)
+        for thread, gone in known.rows.items():
+            at = np.flatnonzero(threads == thread)
+            there[at] &= ~np.isin(seq[at], list(gone))
+        return there
+
     def heirs(self, lo: int, hi: int) -> bool:
         """Return whether a living thread may have ancestors among those from `lo` to `hi`."""
         return any(
