@@ -39,6 +39,9 @@ class Branch:
         Builds the state's class (dataclass, pydantic) from the dict of values.
     passthrough : bool
         The node's raw returned dict lies under the values read (LangGraph: no schema was inferred).
+    translate : callable or None
+        From what the action returns to what the engine knows, for an action that speaks of
+        another library's packets.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Branch:
     reads: Reads
     mapper: Callable[[dict[str, Any]], Any] | None = None
     passthrough: bool = True
+    translate: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,11 @@ class Program:
         Channels of the result, and of ``values`` chunks when streaming.
     name : str
         Name of the app, used when it is a node of another graph.
+    retry_policy, cache_policy : tuple of RetryPolicy, CachePolicy or None
+        Of the tasks that functions call, where those have none of their own.
+    translate_error : callable or None
+        From what a node raises to what the engine knows, for nodes that raise another
+        library's questions and commands. Anything else it returns as it is.
     """
 
     channels: Mapping[str, Channel]
@@ -131,6 +140,9 @@ class Program:
     streams: Reads
     managed: Mapping[str, Any] = field(default_factory=dict)
     name: str = "LangGraph"
+    retry_policy: tuple[Any, ...] = ()
+    cache_policy: Any = None
+    translate_error: Callable[[BaseException], BaseException] | None = None
 
     @cached_property
     def triggered(self) -> dict[str, tuple[str, ...]]:
@@ -144,4 +156,4 @@ class Program:
     @property
     def is_state_graph(self) -> bool:
         """Whether the input enters through the virtual start node."""
-        return self.inputs == START
+        return self.inputs == START and START in self.nodes

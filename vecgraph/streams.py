@@ -168,6 +168,8 @@ class Chunks:
         pairs = task.pairs or []
         asked = _asked(task)
         if asked is not None:
+            if task.caller is not None:
+                return  # its caller asks
             self._ask(run, asked)
         elif task.error is None or (pairs and pairs[0][0] != ERROR):
             self._update(task, pairs)

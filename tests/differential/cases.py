@@ -76,10 +76,10 @@ def spread(rows, size, seed=0):
     return [rows[place] for place in places], places
 
 
-def check_batch(spec, rows, size, tier, by_langgraph=True) -> None:
+def check_batch(spec, rows, size, tier, by_langgraph=True, make=compiled) -> None:
     """Compare a batch of `size` rows with what LangGraph makes of each."""
     records = truth(spec, rows, by_langgraph)
-    app = compiled(spec, tier)
+    app = make(spec, tier)
     batch, places = spread(rows, size)
     for path in paths(app, size):
         results, seen = batched(app, batch, spec.limit, observed=path != SHORT)
@@ -91,9 +91,9 @@ def check_batch(spec, rows, size, tier, by_langgraph=True) -> None:
             assert found is None, f"{path}, row {row} of {size}, input {batch[row]!r}: {found}"
 
 
-def check_stream(spec, rows, tier) -> None:
+def check_stream(spec, rows, tier, make=compiled) -> None:
     """Compare one run at a time, with inputs, updates and values of every superstep."""
-    app = compiled(spec, tier)
+    app = make(spec, tier)
     for row, expected in zip(rows, truth(spec, rows, by_langgraph=True), strict=True):
         found = disagreement(expected, record(app, row, spec.limit))
         assert found is None, f"input {row!r}: {found}"

@@ -28,6 +28,7 @@ import vecgraph.graph.message
 import vecgraph.managed
 import vecgraph.runtime
 import vecgraph.types
+from tests.differential.door_two import DoorTwo
 from vecgraph.graph import StateGraph
 
 START, END = "__start__", "__end__"
@@ -75,6 +76,10 @@ THEIRS = library(
     langgraph.errors,
     langgraph.runtime,
 )
+DOOR_TWO = SimpleNamespace(**{**vars(THEIRS), "StateGraph": DoorTwo})
+"""LangGraph's names, with our engine behind them."""
+
+DOORS = {"door one": OURS, "door two": DOOR_TWO}
 
 
 @dataclasses.dataclass(frozen=True)

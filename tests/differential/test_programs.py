@@ -22,7 +22,7 @@ from tests.differential import (  # noqa: F401  importing them registers their p
     programs_schemas,
 )
 from tests.differential.cases import spread
-from tests.differential.programs import OURS, PROGRAMS, THEIRS, Counted
+from tests.differential.programs import DOORS, OURS, PROGRAMS, THEIRS, Counted
 from tests.differential.vecgraph_side import paths
 from vecgraph.testing.compare import difference
 
@@ -36,15 +36,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer")
 
 
 @functools.cache
-def built(name, ours):
-    """Return a program's app; apps hold nothing of a run."""
+def built(name, door):
+    """Return a program's app, LangGraph's for no door; apps hold nothing of a run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return PROGRAMS[name].make(OURS if ours else THEIRS)
+        return PROGRAMS[name].make(DOORS.get(door, THEIRS))
 
 
 def is_async(name):
-    return built(name, True).is_async
+    return built(name, "door one").is_async
 
 
 def attempt(call):
@@ -75,8 +75,8 @@ def options(name):
     return {"config": program.config, "context": program.context}
 
 
-def invoked(name, ours, row):
-    app, row = built(name, ours), copy.deepcopy(row)
+def invoked(name, door, row):
+    app, row = built(name, door), copy.deepcopy(row)
     if is_async(name):
         return attempt(lambda: asyncio.run(app.ainvoke(row, **options(name))))
     return attempt(lambda: app.invoke(row, **options(name)))
@@ -85,12 +85,12 @@ def invoked(name, ours, row):
 @functools.cache
 def expected(name):
     """Return LangGraph's outcome of each row."""
-    return [invoked(name, False, row) for row in PROGRAMS[name].rows]
+    return [invoked(name, None, row) for row in PROGRAMS[name].rows]
 
 
-def streamed(name, ours, row):
+def streamed(name, door, row):
     """Return a run's chunks: by superstep the tasks, updates by node, and values; and the rest."""
-    app, row, chunks = built(name, ours), copy.deepcopy(row), []
+    app, row, chunks = built(name, door), copy.deepcopy(row), []
 
     async def collect() -> None:
         async for chunk in app.astream(row, stream_mode=MODES, **options(name)):
@@ -146,26 +146,29 @@ def as_outcomes(results):
     return [as_error(r) if isinstance(r, Exception) else ("value", without_ids(r)) for r in results]
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_invoke(name) -> None:
+def test_invoke(name, door) -> None:
     for row, wanted in zip(PROGRAMS[name].rows, expected(name), strict=True):
-        assert_same(wanted, invoked(name, True, row), f"input {row!r}")
+        assert_same(wanted, invoked(name, door, row), f"input {row!r}")
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_stream(name) -> None:
+def test_stream(name, door) -> None:
     for row in PROGRAMS[name].rows:
-        wanted, found = (streamed(name, ours, row) for ours in (False, True))
+        wanted, found = (streamed(name, side, row) for side in (None, door))
         if wanted[0][1] == "ValidationError":
             # LangGraph makes the next tasks before it shows the last ones' chunks, and loses them.
             found = found[0], shortened(found[1], len(wanted[1]))
         assert_same(wanted, found, f"input {row!r}")
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_batch_of_a_list(name, size) -> None:
-    app = built(name, True)
+def test_batch_of_a_list(name, size, door) -> None:
+    app = built(name, door)
     rows, places = spread(PROGRAMS[name].rows, size)
     wanted = [expected(name)[place] for place in places]
     for path in paths(app, size):
@@ -178,10 +181,11 @@ def test_batch_of_a_list(name, size) -> None:
             assert_same(wanted[at], found, f"{path}, row {at}, input {rows[at]!r}")
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.plain])
-def test_batch_of_a_table(name, size) -> None:
-    app = built(name, True)
+def test_batch_of_a_table(name, size, door) -> None:
+    app = built(name, door)
     rows, places = spread(PROGRAMS[name].rows, size)
     wanted = [expected(name)[place] for place in places]
     for path in paths(app, size):
@@ -195,10 +199,11 @@ def test_batch_of_a_table(name, size) -> None:
             assert_same(wanted[at], found, f"{path}, row {at}, input {rows[at]!r}")
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_abatch_of_what_needs_no_loop(name) -> None:
+def test_abatch_of_what_needs_no_loop(name, door) -> None:
     rows = copy.deepcopy(PROGRAMS[name].rows)
-    results = asyncio.run(built(name, True).abatch(rows, return_exceptions=True, **options(name)))
+    results = asyncio.run(built(name, door).abatch(rows, return_exceptions=True, **options(name)))
     for at, found in enumerate(as_outcomes(results)):
         assert_same(expected(name)[at], found, f"row {at}")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 
+from tests.differential.langgraph_side import LANGGRAPH
+from vecgraph.interop import from_langgraph
 from vecgraph.testing.building import build, build_pregel, vecgraph_library
 from vecgraph.testing.compare import difference
 from vecgraph.testing.forms import has_expression, has_vector_form, has_vector_route
@@ -17,6 +19,12 @@ def compiled(spec, tier="rowwise"):
     """Build the spec with vecgraph, every node in the tier or the nearest that it has."""
     make = build_pregel if isinstance(spec, PregelSpec) else build
     return make(spec, vecgraph_library(), tiers_of(spec, tier))
+
+
+def handed_over(spec, tier="rowwise"):
+    """Build the spec with LangGraph, and hand it over."""
+    make = build_pregel if isinstance(spec, PregelSpec) else build
+    return from_langgraph(make(spec, LANGGRAPH, tiers_of(spec, tier)))
 
 
 def tiers_of(spec, tier) -> dict[str, str]:

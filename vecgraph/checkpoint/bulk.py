@@ -72,6 +72,7 @@ class BulkSaver(BaseCheckpointSaver[Any]):
             self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
         )
         self._stale = True
+        self._generation = 0
 
     def _lost(self) -> None:
         """Note that what is known by heart may be wrong: a flush was lost."""
@@ -79,7 +80,12 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _ready(self) -> None:
         """Make what is known true again."""
+        generation = getattr(self.storage, "generation", 0)
+        if generation != self._generation:
+            # Chunks were put together: those that are known may be gone.
+            self._generation, self._stale = generation, True
         if self._stale:
+            self._shelf.forget()
             for part in (self._marks, self._threads, self._views, self._writer, self._codec):
                 part.forget()
             self._stale = False
@@ -89,9 +95,10 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
-            self._ready()
             try:
-                return write(*args, **kwargs)
+                with self._shelf.writing():
+                    self._ready()
+                    return write(*args, **kwargs)
             except BaseException:
                 # Something may be known by now that will never be stored.
                 self._stale = True
@@ -99,14 +106,17 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
-            self._ready()
             try:
-                return read(*args, **kwargs)
+                return self._read_once(read, *args, **kwargs)
             except DamagedCheckpointError:
                 # A chunk that is not there may have been replaced since it was found.
                 self._stale = True
-                self._ready()
-                return read(*args, **kwargs)
+                return self._read_once(read, *args, **kwargs)
+
+    def _read_once(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._shelf.reading():
+            self._ready()
+            return read(*args, **kwargs)
 
     def register_threads(
         self,

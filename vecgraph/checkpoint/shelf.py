@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from vecgraph.checkpoint.chunks import (
     Compression,
@@ -22,11 +23,11 @@ from vecgraph.checkpoint.pipeline import Durability, Pipeline
 from vecgraph.errors import CheckpointClosedError, DamagedCheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from vecgraph.checkpoint.storage import Chunk, Header, Kind, Storage
+    from vecgraph.checkpoint.storage import Chunk, Header, Kind, SharedStorage, Storage
 
 __all__ = ["Shelf"]
 
@@ -83,6 +84,38 @@ class Shelf:
     ) -> Chunk:
         """Return the chunk of some rows; `hi` is the greatest thread if no row has it."""
         return encode_rows(kind, rows, ts, key=key, hi=hi, compression=self.compression)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let nobody else write to a shared storage between what is found and what is added."""
+        self._check()
+        with self._together(writes=True):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of a shared storage, whatever others write meanwhile."""
+        self._check()
+        with self._together(writes=False):
+            yield
+
+    @contextmanager
+    def _together(self, *, writes: bool) -> Iterator[None]:
+        storage = self.storage
+        if storage.exclusive or not hasattr(storage, "reading"):
+            # Without the guard: what waits in the background could not get in.
+            yield
+            return
+        shared = cast("SharedStorage", storage)
+        with self.guard, shared.writing() if writes else shared.reading():
+            yield
+
+    def forget(self) -> None:
+        """Forget what was found by number: numbers of a lost flush are given again."""
+        with self.guard:
+            self._cache.clear()
+            self._cached = 0
+            self._pipeline.numbers.clear()
 
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers where they are known already."""

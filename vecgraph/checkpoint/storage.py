@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
-__all__ = ["KINDS", "Chunk", "Header", "Kind", "Storage"]
+__all__ = ["KINDS", "Chunk", "Header", "Kind", "SharedStorage", "Storage"]
 
 Kind = Literal["threads", "entries", "columns", "writes", "blobs", "marks"]
 """What the rows of a chunk are; design record 0004 has the table."""
@@ -175,4 +176,19 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Let go of files, locks and connections; what was appended is durable then."""
+        ...
+
+
+class SharedStorage(Storage, Protocol):
+    """A storage that is not `exclusive`: others may append while it is open."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold together what is found and appended: nobody else appends meanwhile.
+
+        After an exception nothing of it was appended, and its numbers are given again.
+        """
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let all that is found and loaded come from one state of the storage."""
         ...

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.entries import Op
     from vecgraph.checkpoint.marks import Marks
     from vecgraph.checkpoint.shelf import Shelf
-    from vecgraph.checkpoint.storage import Chunk
+    from vecgraph.checkpoint.storage import Chunk, Kind
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.views import Views
     from vecgraph.config import RunnableConfig
@@ -258,17 +258,23 @@ class Writer:
         """Return how a thread ends."""
         tail = self._tails.get(number)
         if tail is not None and not self._shelf.storage.exclusive:
-            news = self._shelf.find(["entries", "columns"], number, number, after=tail.upto)
-            if not all(map(self._shelf.is_own, news)):
-                self._views.forget_thread(number)
-                tail = None
-            elif news:
-                tail.upto = news[-1].number
+            tail = self._caught_up(number, tail)
         if tail is None:
             tail = self._tails[number] = self._read_tail(number)
         self._tails.move_to_end(number)
         while len(self._tails) > _MOST_THREADS:
             self._tails.popitem(last=False)
+        return tail
+
+    def _caught_up(self, number: int, tail: _Tail) -> _Tail:
+        """Return how a thread ends that others may have written to."""
+        kinds: list[Kind] = ["entries", "columns", "writes"]
+        news = self._shelf.find(kinds, number, number, after=tail.upto)
+        if not all(map(self._shelf.is_own, news)):
+            self._views.forget_thread(number)
+            tail = self._tails[number] = self._read_tail(number)
+        if news:
+            tail.upto = max(tail.upto, news[-1].number)
         return tail
 
     def _read_tail(self, number: int) -> _Tail:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vecgraph.constants import CONTROL, ERROR, ERROR_SOURCE, INTERRUPT, NO_WRITES, RESUME
 from vecgraph.engine.execute import caller
@@ -115,8 +115,12 @@ async def _acall(action: Action, value: Any, scope: RunScope, gatherer: Gatherer
         child: Any = action.fn.nested  # type: ignore[union-attr]
         return await child.arun(value, scope)
     if action.afn is None:
-        return call_now(action, value, scope)
-    async with gatherer.slot():
+        scope.blocking = True
+        try:
+            return call_now(action, value, scope)
+        finally:
+            scope.blocking = False
+    async with gatherer.slot(scope.task):
         return await action.afn(value, **scope.arguments(action.inject))
 
 
@@ -128,6 +132,9 @@ def failed(tables: Tables, run: Run, task: Task, scope: RunScope, error: Excepti
     float or None
         Seconds until the next attempt; None: that was the last one, and the task has ended.
     """
+    translate = tables.program.translate_error
+    if translate is not None:
+        error = cast("Exception", translate(error))
     if isinstance(error, ParentCommand):
         _take_command(tables, run, task, scope, error)
         return None

@@ -106,6 +106,8 @@ class Quick:
                 error = error or one
             else:
                 self._group(node, pairs, writes, going)
+        if run.calls is not None:
+            self._settle(run, failed=error is not None)
         if error is not None:
             raise error
         if run.ended and scope.shared.parent is not None:
@@ -114,6 +116,14 @@ class Quick:
         if run.ended:
             raise GraphInterrupt(tuple(run.interrupts))
         return sorted(going) if len(going) > 1 else [*going]
+
+    def _settle(self, run: Run, *, failed: bool) -> None:
+        """Wait for the tasks that the nodes have called."""
+        run.calls.settle(cancel=failed)
+        run.calls.close()
+        if run.calls.asks:
+            run.ended = "interrupt"
+        run.calls = None
 
     def _group(
         self, node: _Node, pairs: Pairs, writes: dict[str, list[Any]], going: set[str]
@@ -301,6 +311,7 @@ class _Scope(RunScope):
         self.tables = tables
         self.run = run
         self.pulse = None
+        self.blocking = False
         self._made: Task | None = None
         self._spec: Any = None
 

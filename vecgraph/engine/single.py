@@ -157,6 +157,8 @@ def destinations(branch: Branch, result: Any) -> Pairs:
     InvalidUpdateError
         A Send goes to END.
     """
+    if branch.translate is not None:
+        result = branch.translate(result)
     results = result if isinstance(result, list | tuple) else [result]
     ends = branch.ends
     if ends:

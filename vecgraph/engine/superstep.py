@@ -97,6 +97,9 @@ def proceed(
     if due.spec.branches:
         fresh = Fresh(tables, state, due.where, outcome, clock)
         _route(executed, fresh, site, outcome.m)
+    translate = tables.program.translate_error
+    if translate is not None and outcome.failures:
+        outcome.failures = [(at, translate(error)) for at, error in outcome.failures]
     site.note(due.spec.name, [f for f in outcome.failures if not _is_empty(due.spec, f[1])])
     return executed
 

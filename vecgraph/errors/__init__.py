@@ -24,6 +24,7 @@
     |   +-- CheckpointLockedError (also BlockingIOError)
     |   +-- CheckpointWriteError (also OSError)
     |   +-- CheckpointClosedError (also RuntimeError)
+    |   +-- CheckpointConnectionError (also ConnectionError)
     |   +-- CheckpointBudgetError (also MemoryError)
     +-- TypeError
     |   +-- UnserialisableError      a value that would not come back exactly
@@ -71,6 +72,7 @@ from vecgraph.errors._langgraph import is_invalid_resume as is_invalid_resume
 from vecgraph.errors._langgraph import mark_invalid_resume as mark_invalid_resume
 from vecgraph.errors._storage import CheckpointBudgetError as CheckpointBudgetError
 from vecgraph.errors._storage import CheckpointClosedError as CheckpointClosedError
+from vecgraph.errors._storage import CheckpointConnectionError as CheckpointConnectionError
 from vecgraph.errors._storage import CheckpointError as CheckpointError
 from vecgraph.errors._storage import CheckpointFormatError as CheckpointFormatError
 from vecgraph.errors._storage import CheckpointLockedError as CheckpointLockedError
@@ -81,6 +83,7 @@ __all__ = [
     "BatchInputError",
     "CheckpointBudgetError",
     "CheckpointClosedError",
+    "CheckpointConnectionError",
     "CheckpointError",
     "CheckpointFormatError",
     "CheckpointLockedError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CheckpointBudgetError",
     "CheckpointClosedError",
+    "CheckpointConnectionError",
     "CheckpointError",
     "CheckpointFormatError",
     "CheckpointLockedError",
@@ -40,6 +41,20 @@ class CheckpointWriteError(CheckpointError, OSError):
         """Build the error of a failed write; keeps the system's number of the error."""
         number = getattr(error, "errno", None)
         made = cls(number, f"checkpoints could not be written to {place}: {error}")
+        made.__cause__ = error
+        return made
+
+
+class CheckpointConnectionError(CheckpointError, ConnectionError):
+    """A database that holds checkpoints could not be asked; nothing in it was changed."""
+
+    @classmethod
+    def of(cls, place: str, error: BaseException) -> CheckpointConnectionError:
+        """Build the error of a question that was not answered."""
+        made = cls(
+            f"checkpoints could not be read from {place}: {error}\n"
+            "Hint: see whether the server runs and takes this connection, then ask again."
+        )
         made.__cause__ = error
         return made
 

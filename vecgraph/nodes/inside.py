@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from vecgraph.nodes.action import Action
 
-__all__ = ["graph_inside"]
+__all__ = ["calls_tasks", "graph_inside"]
 
 
 def graph_inside(action: Action) -> Any:
@@ -26,9 +26,19 @@ def graph_inside(action: Action) -> Any:
     return next((value for value in _held(fn) if _is_app(value) and _keeps(value)), None)
 
 
+def calls_tasks(action: Action) -> bool:
+    """Return whether a function holds a task of the functional API, which it may call."""
+    fn: Any = action.fn or action.afn
+    return any(_is_a("TaskFunction", value) for value in _held(fn))
+
+
 def _is_app(value: Any) -> bool:
+    return _is_a("Compiled", value)
+
+
+def _is_a(name: str, value: Any) -> bool:
     # By its class: asking any object that a closure holds for attributes may do anything.
-    return any(kind.__name__ == "Compiled" for kind in type(value).__mro__)
+    return any(kind.__name__ == name for kind in type(value).__mro__)
 
 
 def _keeps(app: Any) -> bool:

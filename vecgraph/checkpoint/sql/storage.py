@@ -1,0 +1,346 @@
+"""Chunks in the tables of a SQL database."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vecgraph.checkpoint.sql.dialect import Statements
+from vecgraph.checkpoint.sql.tables import FIRST, LOG, MIGRATIONS
+from vecgraph.checkpoint.storage import KINDS, Chunk, Header, Kind
+from vecgraph.errors import (
+    CheckpointConnectionError,
+    CheckpointError,
+    CheckpointWriteError,
+    DamagedCheckpointError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from vecgraph.checkpoint.sql.dialect import Dialect
+    from vecgraph.checkpoint.sql.session import Session
+
+__all__ = ["SqlStorage"]
+
+_HEADER = "number, kind, digest, n_rows, lo, hi, seq_lo, seq_hi, ts, n_bytes, crc, name"
+_INSERT = (
+    f"INSERT INTO {{p}}_chunks ({_HEADER}, wide, payload) "
+    f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_MOST = 500
+"""Numbers in one question."""
+
+
+class SqlStorage:
+    """Chunks in a database; several programs may write to it at once.
+
+    Whoever writes holds the one row of the table ``<prefix>_log`` until its flush is in: so
+    chunks become visible in the order of their numbers.
+
+    Parameters
+    ----------
+    session : Session
+    dialect : Dialect
+    prefix : str
+        Of the names of the tables.
+    part : int, optional
+        Bytes of a payload that go into one row of a table; None: as the dialect says.
+    """
+
+    exclusive = False
+
+    def __init__(
+        self, session: Session, dialect: Dialect, prefix: str, part: int | None = None
+    ) -> None:
+        self._session = session
+        self._dialect = dialect
+        self._say = Statements(dialect, prefix)
+        self._part = dialect.part if part is None else part
+        self.place = f"{session.place} (tables {prefix}_*)"
+        self._depth = 0
+        self._writes = False
+        self._is_ready = False
+        self._next = [0, 0]
+        self._schemas: set[str] = set()
+
+    def setup(self) -> None:
+        """Make the tables, or bring them to the newest version; nothing if they are."""
+        with self._failing(CheckpointWriteError):
+            self._setup()
+
+    def _setup(self) -> None:
+        if self._is_ready:
+            return
+        if self._version() != len(MIGRATIONS):
+            self._migrate()
+        self._is_ready = True
+
+    def _version(self) -> int:
+        """Return the version of the tables, 0 if there are none."""
+        self._session.begin(self._dialect.begin_read)
+        try:
+            found = self._session.rows(self._say["SELECT version FROM {p}_log WHERE id = 1"])
+        except self._session.errors as error:
+            self._session.rollback()
+            if self._session.is_damage(error):
+                raise
+            return 0
+        self._session.commit()
+        return int(found[0][0]) if found else 0
+
+    def _migrate(self) -> None:
+        session, say = self._session, self._say
+        session.begin(self._dialect.begin_write)
+        try:
+            if self._dialect.lock:
+                session.rows(self._dialect.lock)
+            session.rows(say[LOG])
+            session.rows(say[FIRST])
+            version = int(session.rows(say["SELECT version FROM {p}_log WHERE id = 1"])[0][0])
+            for statement in say.migrations(MIGRATIONS, version):
+                session.rows(statement)
+            session.rows(say["UPDATE {p}_log SET version = ? WHERE id = 1"], [len(MIGRATIONS)])
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            if self._dialect.unlock:
+                session.rows(self._dialect.unlock)
+
+    @contextmanager
+    def _failing(self, kind: type[CheckpointError]) -> Iterator[None]:
+        """Raise what the driver raises as an error that says which database it was."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except self._session.errors as error:
+            if self._session.is_damage(error):
+                raise DamagedCheckpointError.found(str(error), self.place) from error
+            if kind is CheckpointWriteError:
+                raise CheckpointWriteError.of(self.place, error) from error
+            raise CheckpointConnectionError.of(self.place, error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold everything together that is read and written: nobody else writes meanwhile."""
+        if self._depth:
+            if not self._writes:
+                raise RuntimeError("a transaction that reads cannot begin to write")
+            yield
+            return
+        with self._failing(CheckpointWriteError):
+            self._setup()
+            with self._transaction(writes=True):
+                yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of the database, whatever others write meanwhile."""
+        if self._depth:
+            yield
+            return
+        with self._failing(CheckpointConnectionError):
+            self._setup()
+            with self._transaction(writes=False):
+                yield
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[None]:
+        dialect, session = self._dialect, self._session
+        session.begin(dialect.begin_write if writes else dialect.begin_read)
+        self._depth, self._writes = 1, writes
+        try:
+            before = self._lock() if writes else self._next
+            yield
+            if self._next != before:
+                self._advance()
+            session.commit()
+        except BaseException:
+            self._schemas.clear()
+            session.rollback()
+            raise
+        finally:
+            self._depth = 0
+
+    def _lock(self) -> list[int]:
+        """Keep others from writing; return the next numbers of chunks and of threads."""
+        found = self._session.rows(
+            self._say["SELECT chunks, threads FROM {p}_log WHERE id = 1 {locked}"]
+        )
+        if not found:
+            raise DamagedCheckpointError.found("the row of the log is missing", self.place)
+        before = [int(n) for n in found[0]]
+        self._next = list(before)
+        return before
+
+    def _advance(self) -> None:
+        statement = self._say["UPDATE {p}_log SET chunks = ?, threads = ? WHERE id = 1"]
+        self._session.rows(statement, self._next)
+
+    def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
+        """Append a flush, durable always."""
+        if not chunks:
+            return []
+        with self.writing():
+            return self._append(chunks)
+
+    def _append(self, chunks: Sequence[Chunk]) -> list[Header]:
+        headers = []
+        for chunk in chunks:
+            headers.append(replace(chunk.header, number=self._next[0]))
+            self._next[0] += 1
+        self._add_schemas(chunks)
+        pairs = list(zip(headers, chunks, strict=True))
+        self._session.many(
+            self._say[_INSERT],
+            [(*_values(header), chunk.payload[: self._part]) for header, chunk in pairs],
+        )
+        parts = [part for header, chunk in pairs for part in self._rest(header, chunk.payload)]
+        for part in parts:  # one at a time: each is as large as a statement may be
+            self._session.rows(
+                self._say["INSERT INTO {p}_parts (number, part, payload) VALUES (?, ?, ?)"], part
+            )
+        return headers
+
+    def _rest(self, header: Header, payload: bytes) -> Iterator[tuple[int, int, bytes]]:
+        for at in range(self._part, len(payload), self._part):
+            yield header.number, at // self._part, payload[at : at + self._part]
+
+    def _add_schemas(self, chunks: Sequence[Chunk]) -> None:
+        new = {c.header.schema: c.schema for c in chunks if c.header.schema not in self._schemas}
+        if new:
+            statement = "INSERT {ignore} INTO {p}_schemas (digest, body) VALUES (?, ?) {unless}"
+            self._session.many(self._say[statement], list(new.items()))
+            self._schemas.update(new)
+
+    def reserve(self, n: int) -> int:
+        """Hand out numbers of threads."""
+        with self.writing():
+            first = self._next[1]
+            self._next[1] += n
+            return first
+
+    def find(
+        self,
+        kinds: Iterable[Kind],
+        lo: int | None = None,
+        hi: int | None = None,
+        *,
+        key: str | None = None,
+        after: int = -1,
+    ) -> list[Header]:
+        """Return headers in order of append."""
+        codes = [KINDS.index(kind) for kind in kinds]
+        if lo is None or hi is None:
+            found = self._select("", codes, [], key, after)
+        else:
+            # The first finds by index what lies in the range, the second what reaches into it.
+            found = self._select("wide = 0 AND lo BETWEEN ? AND ?", codes, [lo, hi], key, after)
+            found += self._select("wide = 1 AND lo <= ? AND hi >= ?", codes, [hi, lo], key, after)
+        return [_header(row) for row in sorted(found)]
+
+    def _select(
+        self, where: str, codes: Sequence[int], values: list[int], key: str | None, after: int
+    ) -> list[tuple[Any, ...]]:
+        marks = ", ".join("?" * len(codes))
+        parts = [part for part in (where, f"kind IN ({marks})", "number > ?") if part]
+        more: list[Any] = [*values, *codes, after]
+        if key is not None:
+            parts.append("name = ?")
+            more.append(key)
+        statement = f"SELECT {_HEADER} FROM {{p}}_chunks WHERE {' AND '.join(parts)}"
+        with self.reading():
+            return self._session.rows(self._say[statement], more)
+
+    def load(self, headers: Sequence[Header]) -> list[bytes]:
+        """Return payloads."""
+        found: dict[int, bytes] = {}
+        with self.reading():
+            for begin in range(0, len(headers), _MOST):
+                found.update(self._loaded(headers[begin : begin + _MOST]))
+        for header in headers:
+            self._check(header, found.get(header.number))
+        return [found[header.number] for header in headers]
+
+    def _loaded(self, headers: Sequence[Header]) -> dict[int, bytes]:
+        rows = self._by_number("SELECT number, payload FROM {p}_chunks", headers)
+        found = {number: _bytes(payload) for number, payload in rows}
+        split = [h for h in headers if h.length > len(found.get(h.number, b"")) > 0]
+        rest: dict[int, list[bytes]] = {header.number: [] for header in split}
+        columns = "SELECT number, part, payload FROM {p}_parts"
+        for number, _, payload in sorted(self._by_number(columns, split) if split else ()):
+            rest[number].append(_bytes(payload))
+        return found | {number: found[number] + b"".join(more) for number, more in rest.items()}
+
+    def _by_number(self, select: str, headers: Sequence[Header]) -> list[tuple[Any, ...]]:
+        marks = ", ".join("?" * len(headers))
+        numbers = [header.number for header in headers]
+        return self._session.rows(self._say[f"{select} WHERE number IN ({marks})"], numbers)
+
+    def _check(self, header: Header, payload: bytes | None) -> None:
+        reason = None
+        if payload is None:
+            reason = "it is gone"
+        elif len(payload) != header.length:
+            reason = f"it has {len(payload)} bytes instead of {header.length}"
+        elif zlib.crc32(payload) != header.crc:
+            reason = "it fails its checksum"
+        if reason is not None:
+            raise DamagedCheckpointError.found(
+                reason, self.place, chunk=header.number, threads=[header.lo, header.hi]
+            )
+
+    def schema(self, digest: str) -> bytes:
+        """Return a serialised schema."""
+        statement = self._say["SELECT body FROM {p}_schemas WHERE digest = ?"]
+        with self.reading():
+            found = self._session.rows(statement, [digest])
+        if not found:
+            raise DamagedCheckpointError.found(f"the schema {digest} is missing", self.place)
+        return _bytes(found[0][0])
+
+    def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
+        """Put chunks in the place of others."""
+        with self.writing():
+            for begin in range(0, len(old), _MOST):
+                part = old[begin : begin + _MOST]
+                self._by_number("DELETE FROM {p}_parts", part)
+                self._by_number("DELETE FROM {p}_chunks", part)
+            return self._append(new) if new else []
+
+    def close(self) -> None:
+        """Close the connection, if it was opened here."""
+        self._session.close()
+
+
+def _bytes(found: Any) -> bytes:
+    """Return what a column of bytes holds; SQLite gives text where somebody has put text."""
+    return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else b""
+
+
+def _values(header: Header) -> tuple[Any, ...]:
+    return (
+        header.number,
+        KINDS.index(header.kind),
+        header.schema,
+        header.rows,
+        header.lo,
+        header.hi,
+        header.seq_lo,
+        header.seq_hi,
+        header.ts,
+        header.length,
+        header.crc,
+        header.key,
+        int(header.lo != header.hi),
+    )
+
+
+def _header(row: Sequence[Any]) -> Header:
+    number, kind, *rest = row
+    return Header(number, KINDS[kind], *rest)
