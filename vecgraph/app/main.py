@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from vecgraph.app.drawn import Drawn
-from vecgraph.app.many import ManyRuns
+from vecgraph.app.portions import ManyBatches
 
 __all__ = ["App"]
 
 
-class App(ManyRuns, Drawn):
+class App(ManyBatches, Drawn):
     """A graph that is ready to run: one run with `invoke`, many with `batch`.
 
     Made by ``StateGraph.compile()``; safe to use from many threads. See `Compiled` for
