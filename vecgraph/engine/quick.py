@@ -18,6 +18,7 @@ from vecgraph.engine.run import Run, Task, TaskError
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import destinations, warn_unknown
 from vecgraph.errors import EmptyInputError, GraphInterrupt, GraphRecursionError
+from vecgraph.nodes.reading import narrowed
 from vecgraph.types import Command
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class _Node:
         self._mapper = spec.mapper
         self._writer = spec.writer
         self._edges: Pairs = [(target, None) for target in spec.targets]
-        self._reads = _rules(tables, spec.reads)
+        self._reads = _rules(tables, spec.reads, spec.mapper or self._fn)
         self._branches = [_Branch(tables, branch) for branch in spec.branches]
 
     def input(self, run: Run) -> Any:
@@ -237,7 +238,7 @@ class _Branch:
         self._channels = tables.channels
         self._fn: Any = branch.action.fn
         self._inject = branch.action.inject
-        self._reads = _rules(tables, branch.reads)
+        self._reads = _rules(tables, branch.reads, branch.mapper or self._fn)
 
     def run(self, run: Run, scope: _Scope, pairs: Pairs, result: Any) -> Pairs:
         """Return the writes that send the run on."""
@@ -271,8 +272,8 @@ _Rules = list[tuple[str, Any]]
 """Channels to read, with the rule of those whose cell is not the value itself."""
 
 
-def _rules(tables: Tables, reads: Reads) -> _Rules:
-    names = (reads,) if isinstance(reads, str) else reads
+def _rules(tables: Tables, reads: Reads, fn: Any) -> _Rules:
+    names = (reads,) if isinstance(reads, str) else narrowed(fn, reads)
     channels = tables.channels
     return [(name, None if channels[name].plain else channels[name]) for name in names]
 
