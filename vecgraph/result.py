@@ -33,13 +33,21 @@ class BatchResult:
         ``row``, ``node``, ``step``, ``exception`` of each run that did not end well.
     stats : dict of str to object
         ``runs``, ``supersteps``, ``run_steps``, ``seconds``, and ``path``: how it ran.
+    app : App
+        What ran.
     """
 
     def __init__(
-        self, results: Results, stats: Mapping[str, Any], app: Any = None, observer: Any = None
+        self,
+        results: Results,
+        stats: Mapping[str, Any],
+        app: Any = None,
+        observer: Any = None,
+        threads: Any = None,
     ) -> None:
         self._results = results
-        self._app, self._observer = app, observer
+        self.app, self._observer = app, observer
+        self._threads = threads
         self._table: pa.Table | None = None
         self.errors: list[RowError] = results.errors
         self.stats = dict(stats)
@@ -70,6 +78,13 @@ class BatchResult:
         """
         columns = self._results.columns.items()
         return {name: footprint(column.values, column.present) for name, column in columns}
+
+    @property
+    def threads(self) -> list[str] | None:
+        """Id of each run's thread; None: the graph has no checkpointer."""
+        if self._threads is None:
+            return None
+        return [self._threads.name(at) for at in range(len(self))]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,7 +157,7 @@ class BatchResult:
         them, and nodes how many runs and how long.
         """
         traffic = self._observer if hasattr(self._observer, "taken") else None
-        return self._app.get_graph(xray=xray, result=self, traffic=traffic)
+        return self.app.get_graph(xray=xray, result=self, traffic=traffic)
 
     def raise_first(self) -> BatchResult:
         """Raise the exception of the first run that failed; return self if none did."""

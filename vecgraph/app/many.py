@@ -333,7 +333,7 @@ class ManyRuns(StateApi):
             "path": path,
             "workers": call.workers,
         }
-        return BatchResult(results, stats, self, observer)
+        return BatchResult(results, stats, self, observer, call.configs)
 
 
 def _on_new_loop(runs: Coroutine[Any, Any, Results]) -> Results:

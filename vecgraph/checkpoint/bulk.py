@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from vecgraph.checkpoint.base import BaseCheckpointSaver
 from vecgraph.checkpoint.codec import Codec
 from vecgraph.checkpoint.columnread import ColumnReader
@@ -12,6 +14,7 @@ from vecgraph.checkpoint.columnwrite import ColumnWriter
 from vecgraph.checkpoint.columnwrites import ManyWrites, read_writes
 from vecgraph.checkpoint.deletion import Deletion
 from vecgraph.checkpoint.marks import Marks
+from vecgraph.checkpoint.past import Past, read_past
 from vecgraph.checkpoint.reader import Reader
 from vecgraph.checkpoint.serde.pack import Packer
 from vecgraph.checkpoint.shelf import Shelf
@@ -23,7 +26,6 @@ from vecgraph.errors import DamagedCheckpointError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from vecgraph.checkpoint.chunks import Compression
@@ -235,6 +237,45 @@ class BulkSaver(BaseCheckpointSaver[Any]):
     def _pending_of(self, threads: Rows, seq: npt.NDArray[np.int32] | None) -> ManyWrites:
         places = self._column_reader.latest(threads) if seq is None else seq
         return read_writes(self._shelf, threads, places, self._codec.load)
+
+    def find_threads(self, ids: Sequence[str], *, ns: str | None = None) -> Rows:
+        """Return the numbers of those of some threads that there are, in the order of the ids.
+
+        Parameters
+        ----------
+        ids : sequence of str
+        ns : str, optional
+            Namespace; None: all of each thread's.
+        """
+        return self._read(self._find_threads, [str(name) for name in ids], ns)
+
+    def _find_threads(self, ids: Sequence[str], ns: str | None) -> Rows:
+        if ns is not None:
+            known = self._threads.numbers(ids, ns)
+            return np.array([known[name] for name in ids if name in known], np.int64)
+        found = [n for name in ids for n in self._threads.namespaces(name).values()]
+        return np.array(found, np.int64)
+
+    def thread_ids(self) -> list[str]:
+        """Return the ids of all threads that there are, in the order of their registration."""
+        return self._read(lambda: list(dict.fromkeys(name for _, name, _ in self._living())))
+
+    def _living(self) -> list[tuple[int, str, str]]:
+        return list(self._threads.living())
+
+    def read_past(self, threads: Rows | None = None) -> Past:
+        """Return all checkpoints of many threads, to be read column by column.
+
+        Parameters
+        ----------
+        threads : int64 ndarray, optional
+            Numbers of threads; None: all.
+        """
+        return self._read(self._past, threads)
+
+    def _past(self, threads: Rows | None) -> Past:
+        parts = (self._shelf, self._threads, self._marks, self._views)
+        return read_past(*parts, self._codec.load, threads)
 
     def latest_places(self, threads: Rows) -> npt.NDArray[np.int32]:
         """Return the place of each thread's latest checkpoint, -1 where it has none.

@@ -338,7 +338,7 @@ class ColumnChunk:
         return self._nodes("next")
 
     def _nodes(self, name: str) -> tuple[Values, list[tuple[str, ...]]]:
-        codes, texts = decoded(self.column(self._names[name]))
+        codes, texts = self.named(name)
         return codes, [tuple(text.split(SEPARATOR)) if text else () for text in texts]
 
     @cached_property
@@ -347,6 +347,10 @@ class ColumnChunk:
         if not self.has("full"):
             return np.zeros(len(self), np.bool_)
         return to_numpy(self.fixed("full")).astype(np.bool_)
+
+    def named(self, name: str) -> tuple[Values, list[str]]:
+        """Return a column of texts as codes, and the texts that they stand for."""
+        return decoded(self.column(self._names[name]))
 
     def text(self, name: str, row: int) -> Any:
         """Return one value of a column that is no channel's, None if there is none."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vecgraph.checkpoint.chunks import pack_body
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from vecgraph.checkpoint.chunks import Row
     from vecgraph.checkpoint.shelf import Shelf
+    from vecgraph.typing import Mask, Values
 
 __all__ = ["Branch", "Marks", "branch_row", "gone_rows"]
 
@@ -79,6 +82,24 @@ class Marks:
     def gone(self, thread: int) -> set[int]:
         """Return the places of a thread's checkpoints that were deleted one by one."""
         return self._known.rows.get(thread, set())
+
+    def visible(self, threads: Values, seq: Values) -> Mask:
+        """Return which of many checkpoints were not deleted, neither alone nor with their thread.
+
+        Parameters
+        ----------
+        threads, seq : integer ndarrays of shape (N,)
+        """
+        known = self._known
+        there: Mask = np.ones(len(threads), np.bool_)
+        if known.threads:
+            there &= ~np.isin(threads, list(known.threads))
+        for lo, hi in known.ranges:
+            there &= (threads < lo) | (threads > hi)
+        for thread, gone in known.rows.items():
+            at = np.flatnonzero(threads == thread)
+            there[at] &= ~np.isin(seq[at], list(gone))
+        return there
 
     def heirs(self, lo: int, hi: int) -> bool:
         """Return whether a living thread may have ancestors among those from `lo` to `hi`."""

@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from vecgraph.checkpoint.arrays import coded, from_numpy, from_texts
 from vecgraph.checkpoint.chunks import damaged, pack_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vecgraph.checkpoint.arrays import Array
     from vecgraph.checkpoint.marks import Marks
     from vecgraph.checkpoint.shelf import Shelf
     from vecgraph.checkpoint.storage import Chunk, Header
+    from vecgraph.typing import Values
 
 __all__ = ["ThreadName", "Threads"]
 
+_compute: Any = pyarrow.compute
 _FEW = 64
 _COUNTED = re.compile(r"(?:0|[1-9][0-9]*)$", re.ASCII)
 
@@ -183,6 +191,22 @@ class Threads:
             self._names[number] = known
         return known.name(number), known.ns
 
+    def texts(self, numbers: Values) -> tuple[Array, Array]:
+        """Return the ids and namespaces of many threads, as texts; numbers are sorted."""
+        known = self.all()
+        begin = np.searchsorted(numbers, [name.number for name in known])
+        end = np.searchsorted(numbers, [name.last for name in known], "right")
+        pieces, alone = [], list[str]()
+        for name, first, last in zip(known, begin.tolist(), end.tolist(), strict=True):
+            if name.count is None:
+                alone += [_printable(name.thread_id)] * (last - first)
+            elif last > first:
+                pieces += [from_texts(alone), _counted_texts(name, numbers[first:last])]
+                alone = []
+        of = np.repeat(np.arange(len(known)), end - begin)
+        spaces = coded(of, [_printable(name.ns) for name in known]) if len(of) else from_texts([])
+        return pa.concat_arrays([*pieces, from_texts(alone)]), spaces
+
     def all(self) -> list[ThreadName]:
         """Return all threads that were ever registered, deleted ones included."""
         headers = self._shelf.find(["threads"])
@@ -212,6 +236,19 @@ class Threads:
         for name in names:
             self._take(name)
         return self._shelf.rows_chunk("threads", rows, ts, hi=max(name.last for name in names))
+
+
+def _counted_texts(name: ThreadName, numbers: Values) -> Array:
+    """Return the ids of threads that are numbered alike."""
+    digits = from_numpy(numbers - name.number + name.first).cast(pa.large_string())
+    prefix, nothing = (pa.scalar(text, digits.type) for text in (_printable(name.thread_id), ""))
+    joined: Array = _compute.binary_join_element_wise(prefix, digits, nothing)
+    return joined
+
+
+def _printable(text: str) -> str:
+    """Return a text that Arrow can hold: lone surrogates are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _key(thread_id: str) -> str:
