@@ -10,7 +10,7 @@ import numpy as np
 from vecgraph.columns import Column
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.managed import StepClock
-from vecgraph.nodes.reading import narrowed
+from vecgraph.nodes.reading import keys_read
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
@@ -63,10 +63,14 @@ def node_inputs(
 
 def _needed(action: Action | None, reads: Reads, mapper: Any) -> tuple[str, ...]:
     """Return the channels that a function needs: those it looks up, where its code says so."""
-    names = names_of(reads)
+    keys = _looked_up(action, reads, mapper)
+    return tuple(name for name in names_of(reads) if keys is None or name in keys)
+
+
+def _looked_up(action: Action | None, reads: Reads, mapper: Any) -> frozenset[str] | None:
     if action is None or action.tier != "rowwise" or mapper is not None or isinstance(reads, str):
-        return names
-    return narrowed(action.fn, names)
+        return None
+    return keys_read(action.fn)
 
 
 def _value(tables: Tables, state: State, name: str, where: Where, clock: Clock) -> Column | None:
@@ -139,11 +143,14 @@ class Fresh:
 
     def inputs(self, branch: Branch, ok: Where, m: int) -> Inputs:
         """Return what a router gets for the rows at `ok`."""
-        names = _needed(branch.action, branch.reads, branch.mapper)
+        names = names_of(branch.reads)
+        keys = _looked_up(branch.action, branch.reads, branch.mapper)
         bare = isinstance(branch.reads, str)
         raw = None if bare or not branch.passthrough else self._outcome.raw
         extra = self._extras(raw, names)
         order = tuple(dict.fromkeys([*extra, *names])) if extra else names
+        if keys is not None:
+            order = tuple(name for name in order if name in keys)
 
         def read(name: str) -> Column | None:
             column = extra[name] if name in extra and name not in names else self.column(name)
