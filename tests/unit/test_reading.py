@@ -133,7 +133,7 @@ def test_a_list_that_nobody_looks_at_is_not_copied(many, monkeypatch) -> None:
     graph.add_node("step", lambda state: {"n": state["n"] + 1, "log": [state["n"]]})
     graph.add_edge(START, "step")
     graph.add_conditional_edges("step", lambda state: "step" if state["n"] < 9 else END)
-    app = graph.compile()
+    app = graph.compile(tracing="off")
     app.batch({"n": [0] * many})
     assert sum(copied) <= 2 * many  # the result, and no superstep
 
