@@ -125,7 +125,10 @@ class BinaryOperatorAggregate(Channel):
         """Return the values; of logs lists of their own."""
         if self.plain:
             return column
-        return Column(objects(lists_of(column.as_numpy().tolist())), column.present)
+        cells = column.as_numpy().tolist()
+        if type(self).read is BinaryOperatorAggregate.read:
+            return Column(objects(lists_of(cells)), column.present)
+        return Column(objects([self.read(cell) for cell in cells]), column.present)
 
     def fold(self, cell: Cell, writes: Sequence[Any]) -> tuple[Cell, bool]:
         """Return ``op(op(cell, w1), w2) ...``, honouring one `Overwrite`."""
@@ -212,7 +215,8 @@ class BinaryOperatorAggregate(Channel):
         if len(writes) == 1 and not writes[0].repeats:
             at, values = local_positions(where, writes[0]), writes[0].values
             values = values if at is None else values.take(np.argsort(at))
-            if self._logs and base.present is None and values.kind == "object":
+            plain = type(self)._apply is BinaryOperatorAggregate._apply
+            if plain and self._logs and base.present is None and values.kind == "object":
                 logs = extended_all(base.values.tolist(), values.values.tolist())
                 if logs is not None:
                     return Folded(where, Column(objects(logs)), where)
