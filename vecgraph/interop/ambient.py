@@ -41,7 +41,7 @@ SCOPE = "__pregel_vecgraph"
 """Key in ``configurable`` under which a config says which task of ours it is from."""
 
 
-def config_now() -> dict[str, Any]:
+def config_now() -> Any:
     """Return the config of the task that runs now, as LangGraph would give it."""
     return config_of(current_task.get())
 

@@ -22,7 +22,7 @@ class PushHandler(StreamMessagesHandler):
     mail : Mail
     """
 
-    ignore_llm = ignore_chat_model = ignore_chain = True  # type: ignore[assignment]
+    ignore_llm = ignore_chat_model = ignore_chain = True
 
     def __init__(self, mail: Mail) -> None:
         super().__init__(lambda _chunk: None, subgraphs=True)
