@@ -22,7 +22,7 @@ from vecgraph.channels import (
 )
 from vecgraph.columns import Column
 from vecgraph.constants import START, TASKS
-from vecgraph.nodes.inside import calls_tasks
+from vecgraph.nodes.inside import acts_while_it_runs
 from vecgraph.positions import compose
 
 if TYPE_CHECKING:
@@ -174,8 +174,9 @@ def refusal(program: Program) -> str | None:
             return f"node {node.name!r} has a retry policy: a run waits for its own next attempt"
         if node.error_handler is not None:
             return f"node {node.name!r} has an error handler"
-        if node.action is not None and calls_tasks(node.action):
-            return f"node {node.name!r} calls tasks of the functional API"
+        acts = None if node.action is None else acts_while_it_runs(node.action)
+        if acts is not None:
+            return f"node {node.name!r} {acts}"
     for name, nodes in program.triggered.items():
         channel = program.channels[name]
         control = name == START or name.startswith(("branch:to:", "join:"))

@@ -11,6 +11,7 @@ from vecgraph.engine.ids import task_id
 from vecgraph.engine.run import Run, Scratch, Task
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.scope import LazyGenerator, TaskScope
+from vecgraph.errors import UnsupportedError
 from vecgraph.rng import RowStreams
 
 if TYPE_CHECKING:
@@ -163,6 +164,16 @@ class LaneScope(TaskScope):
         future = Calls(self._tables, run, self.shared).call(scope, spec, args, kwargs)
         future.exception()
         return future
+
+    def send(self, pairs: list[tuple[str, Any]]) -> None:
+        """Refuse writes that a task makes while it runs.
+
+        Graphs whose nodes are seen to call `push_message` do not run in lanes.
+        """
+        raise UnsupportedError(
+            f"Node {self.node!r} writes to {pairs[0][0]!r} while it runs, which rows of a lane "
+            "cannot.\nHint: call push_message by its name in the node's own function."
+        )
 
     def words(self) -> tuple[Any, Any]:
         """Return the numbers that tell this task's random stream from its run's others.

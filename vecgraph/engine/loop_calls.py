@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.ambient import current_task
 from vecgraph.engine.caching import key_of_call
 from vecgraph.engine.calls import Calls, no_coroutine_here, result_of_call
 from vecgraph.engine.serve import Server, ask_to_keep
@@ -84,11 +83,7 @@ class LoopCalls(Calls):
             await self._find(task)
         if task.pairs is None:
             scope = self.scope_of(task)
-            token = current_task.set(scope)
-            try:
-                await self._server.attempts(task, scope)
-            finally:
-                current_task.reset(token)
+            await self._server.entered(task, scope)
             await self._server.keep(task)
         return result_of_call(task)
 

@@ -205,6 +205,11 @@ class RunScope(TaskScope):
             self.run.calls = Calls(self.tables, self.run, self.shared)
         return self.run.calls.call(self, spec, args, kwargs)
 
+    def emit_message(self, message: Any) -> None:
+        """Show a message in the ``messages`` stream now, if somebody listens."""
+        if self.shared.mail is not None:
+            self.shared.mail.push(message, self)
+
     def send(self, pairs: list[tuple[str, Any]]) -> None:
         """Add writes that the task makes while it runs."""
         self.task.pairs += pairs

@@ -126,7 +126,9 @@ class TaskScope(TaskContext):
         """The call's config with this task's place in its metadata."""
         config, spec, ns = self.shared.config, self.spec, self.checkpoint_ns
         push = self.push is not None
+        around = {"checkpoint_ns": self.shared.ns} if self.shared.ns else {}
         metadata = {
+            **around,
             **config.get("metadata", {}),
             "langgraph_step": self.step,
             "langgraph_node": self.node,
@@ -245,6 +247,9 @@ class TaskScope(TaskContext):
             return answer
         ident = interrupt_id(self.checkpoint_ns, len(answers))
         raise GraphInterrupt((Interrupt(value, ident, response_schema=shape),))
+
+    def emit_message(self, message: Any) -> None:
+        """Show a message in the ``messages`` stream now, if somebody listens: nobody does."""
 
     def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
         """Start a task of the functional API; return the future of its result."""

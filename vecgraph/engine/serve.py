@@ -27,7 +27,8 @@ __all__ = ["FailedTask", "Server", "ask_to_keep", "settle", "try_once"]
 
 def try_once(tables: Tables, run: Run, task: Task, scope: RunScope) -> float | None:
     """Make one attempt at a task; return the seconds until the next one, None if it has ended."""
-    token = current_task.set(scope)
+    token, surroundings = current_task.set(scope), scope.shared.surroundings
+    inside = None if surroundings is None else surroundings.enter(scope)
     try:
         attempt(tables, run, task, scope)
     except Exception as raised:  # noqa: BLE001 - a task's failure is a result
@@ -40,6 +41,8 @@ def try_once(tables: Tables, run: Run, task: Task, scope: RunScope) -> float | N
         return None
     finally:
         current_task.reset(token)
+        if surroundings is not None:
+            surroundings.leave(inside)
     return failed(tables, run, task, scope, error)
 
 
@@ -107,16 +110,23 @@ class Server:
         while handler is not None:
             task = handler
             scope = RunScope(self.shared, self.tables, self.run, task)
-            token = current_task.set(scope)
-            try:
-                await self.attempts(task, scope)
-            finally:
-                current_task.reset(token)
+            await self.entered(task, scope)
             handler = settle(self.tables, self.run, task)
             await self.keep(task)
         error = task.error
         if error is not None and not isinstance(error, GraphInterrupt):
             raise FailedTask
+
+    async def entered(self, task: Task, scope: RunScope) -> None:
+        """Make attempts at a task; it is the one that runs, for whoever asks."""
+        token, surroundings = current_task.set(scope), scope.shared.surroundings
+        inside = None if surroundings is None else surroundings.enter(scope)
+        try:
+            await self.attempts(task, scope)
+        finally:
+            current_task.reset(token)
+            if surroundings is not None:
+                surroundings.leave(inside)
 
     async def keep(self, task: Task) -> None:
         """Note what became of a task, for those who keep it and those who watch."""
