@@ -65,6 +65,23 @@ def test_a_batch_leaves_the_history_that_it_leaves_in_memory(kind, request, tmp_
             assert history(graph, f"t/{row}") == history(memory, f"t/{row}")
 
 
+@pytest.mark.parametrize("kind", SAVERS)
+def test_threads_of_several_batches_are_read_at_once(kind, request, tmp_path) -> None:
+    if kind != "sqlite":
+        request.getfixturevalue(kind)
+    table = pa.table({"n": np.arange(N), "text": [""] * N})
+    with SAVERS[kind](tmp_path) as saver:
+        empty(saver)
+        for name in ("t", "u", "v"):
+            app(saver).batch(table, {"configurable": {"thread_id": name}})
+    with SAVERS[kind](tmp_path) as saver:
+        threads = [saver.register_threads(prefix=f"{name}/", count=N) for name in "uvt"]
+        state = saver.read_columns(np.concatenate(threads))
+        assert (state.seq >= 0).all()
+        expected = np.tile(2 * np.arange(N), 3)
+        np.testing.assert_array_equal(np.asarray(state.columns["n"].values), expected)
+
+
 WRITER = """
     import sys
     from tests.checkpoint.test_sql_savers import put, config
