@@ -222,6 +222,25 @@ def test_what_was_known_of_a_flush_that_was_lost_is_forgotten(opened, monkeypatc
     )
 
 
+def test_a_lost_chunk_is_not_taken_for_one_that_another_saver_put_in_its_place(
+    opened, monkeypatch
+) -> None:
+    saver, other = opened(), opened()
+    for thread in "12":
+        put(saver, thread, x=1)
+    session = saver.storage._db.session
+
+    def fail():
+        raise session.errors("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "commit", fail)
+        with pytest.raises(CheckpointWriteError):
+            put(saver, "1", x=2)
+    put(other, "2", x=2)
+    assert (values(saver, "1"), values(saver, "2")) == ({"x": 1}, {"x": 2})
+
+
 def test_a_schema_that_was_lost_with_its_flush_is_stored_again(opened, monkeypatch) -> None:
     saver = opened()
     session = saver.storage._db.session
