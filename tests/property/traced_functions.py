@@ -8,7 +8,7 @@ import math
 import warnings
 
 from vecgraph.columns import Column
-from vecgraph.constants import MISSING
+from vecgraph.constants import END, MISSING
 
 INTS = [0, 1, -1, 2, 3, 7, -3, 12, 2**52, 2**53, 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]
 HUGE = [2**63, -(2**63) - 1, 10**30]
@@ -303,7 +303,7 @@ def defined(text):
     """Return the function that a text defines, with source that can be found again."""
     filename = f"<traced {next(_number)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    space = {"math": math, "TABLE": TABLE, "WORDS": WORDS, "LIMIT": LIMIT}
+    space = {"math": math, "END": END, "TABLE": TABLE, "WORDS": WORDS, "LIMIT": LIMIT}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `1 is None` is odd, and means what it says
         exec(compile(text, filename, "exec", dont_inherit=True), space)
