@@ -55,12 +55,16 @@ def operate(
     columns : callable
         The same on columns; never called without one.
     """
-    vectors = [vector_of_value(value, frame.n) for value in values]
-    if any(vector.kind == "x" for vector in vectors):
-        return Vector("x", None)
-    if all(is_scalar(vector) for vector in vectors):
+    vectors, depends = [], False
+    for value in values:
+        vector = value if type(value) is Vector else vector_of_value(value, frame.n)
+        if vector.kind == "x":
+            return vector
+        depends = depends or vector.kind == "u" or not vector.scalar
+        vectors.append(vector)
+    if not depends:
         return _once(scalar, vectors, frame)
-    return columns(vectors, frame)
+    return columns([vector_of_value(vector, frame.n) for vector in vectors], frame)
 
 
 def _once(scalar: Callable[..., Any], vectors: list[Vector], frame: Frame) -> Vector:
@@ -118,7 +122,7 @@ def truth(value: Value, frame: Frame) -> Mask | bool | None:
         return None
     if is_scalar(vector):
         return bool(vector.values)
-    found = spread(_truth, [vector], frame)
+    found = _truth([vector], frame) if vector.kind in "bif" else spread(_truth, [vector], frame)
     if found.kind != "b":
         return None
     return bool(found.values) if found.scalar else found.values
@@ -191,6 +195,8 @@ def contained(value: Value, items: tuple[Any, ...], negated: bool, frame: Frame)
 
 def _bits(op: str) -> Callable[[list[Vector], Frame], Vector]:
     def columns(vectors: list[Vector], frame: Frame) -> Vector:
+        if vectors[0].kind == vectors[1].kind == "i":
+            return _bit(op, vectors[0], vectors[1], frame)
         return spread(lambda pair, part: _bit(op, pair[0], pair[1], part), vectors, frame)
 
     return columns

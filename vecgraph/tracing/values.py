@@ -71,7 +71,7 @@ Value: TypeAlias = Vector | Pick | Struct
 
 def is_scalar(value: Value) -> bool:
     """Return whether one Python value stands for all rows."""
-    return isinstance(value, Vector) and value.kind not in "ux" and value.scalar
+    return type(value) is Vector and value.kind not in "ux" and value.scalar
 
 
 def taken_value(value: Value, at: npt.NDArray[np.intp]) -> Value:
