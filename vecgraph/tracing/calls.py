@@ -9,7 +9,7 @@ import numpy as np
 
 from vecgraph.nodes._expr_functions import call
 from vecgraph.nodes._expr_vector import Vector
-from vecgraph.tracing.kernels import BINARY, operate, per_row, truth
+from vecgraph.tracing.kernels import BINARY, operate, per_object, per_row, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def _bool(vectors: list[Vector], frame: Frame) -> Vector:
 def _sized(vectors: list[Vector], frame: Frame) -> Vector:
     if vectors[0].kind in "st":
         return call("len", vectors, frame)
-    return per_row(len, vectors, frame, "s")
+    return per_object(len, vectors, frame)
 
 
 def _infinite(vectors: list[Vector], frame: Frame) -> Vector:
@@ -179,5 +179,14 @@ def _method(name: str) -> Called:
     return Called(function, columns, least + 1, most + 1)
 
 
-METHODS: Final[dict[str, Called]] = {name: _method(name) for name in _TEXT}
-"""Methods of str, by name; they take the text first."""
+def _of_dict(cell: Any, *arguments: Any) -> Any:
+    if type(cell) is not dict:
+        raise TypeError("left to the function")
+    return cell.get(*arguments)
+
+
+METHODS: Final[dict[str, Called]] = {
+    "get": Called(_of_dict, lambda vectors, frame: per_object(_of_dict, vectors, frame), 2, 3),
+    **{name: _method(name) for name in _TEXT},
+}
+"""Methods of str, and of dict, by name; they take the text or the dict first."""

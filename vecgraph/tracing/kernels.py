@@ -30,6 +30,7 @@ __all__ = [
     "contained",
     "indexed",
     "operate",
+    "per_object",
     "per_row",
     "truth",
 ]
@@ -37,6 +38,7 @@ __all__ = [
 SIMPLE: Final = frozenset("bifsn")
 """Kinds whose operators run no code of users."""
 
+_BUILTIN: Final = frozenset({bool, int, float, str, type(None), list, tuple, dict})
 _MOST_BITS: Final = 4096
 
 
@@ -94,6 +96,26 @@ def per_row(
         return typed(_guarded(function, columns, frame), frame)
 
 
+def per_object(
+    function: Callable[..., Any], vectors: list[Vector], frame: Frame, *, careful: bool = False
+) -> Vector:
+    """Apply a function to each row's lists, tuples, dicts and plain values.
+
+    Rows with objects of other classes, which may do anything when they are asked, are suspect;
+    a `careful` function looks after that itself.
+    """
+    if all(vector.kind != "o" for vector in vectors):
+        return per_row(function, vectors, frame)
+
+    def known(*cells: Any) -> Any:
+        if not _BUILTIN.issuperset(map(type, cells)):
+            raise TypeError("left to the function")
+        return function(*cells)
+
+    columns = [cells_of(vector, frame.n) for vector in vectors]
+    return typed(_guarded(function if careful else known, columns, frame), frame)
+
+
 def _guarded(function: Callable[..., Any], columns: list[list[Any]], frame: Frame) -> list[Any]:
     failed = np.zeros(frame.n, np.bool_)
     results: list[Any] = []
@@ -116,9 +138,9 @@ def _kinds(vector: Vector) -> set[str]:
 def truth(value: Value, frame: Frame) -> Mask | bool | None:
     """Return on which rows a value is true; a bool if on all or none, None if nobody knows."""
     vector = vector_of_value(value, frame.n)
-    if vector.kind in "xo":
-        if vector.kind == "o":
-            frame.dead()
+    if vector.kind == "o":
+        vector = per_object(bool, [vector], frame)
+    if vector.kind == "x":
         return None
     if is_scalar(vector):
         return bool(vector.values)
@@ -304,6 +326,8 @@ def _plus(vectors: list[Vector], frame: Frame) -> Vector:
 
 def _arithmetic(op: str) -> Callable[[list[Vector], Frame], Vector]:
     def columns(vectors: list[Vector], frame: Frame) -> Vector:
+        if op == "+" and "o" in {vectors[0].kind, vectors[1].kind}:
+            return per_object(_side_by_side, vectors, frame)
         return binary(op, vectors[0], vectors[1], frame)
 
     return columns
@@ -314,6 +338,15 @@ def _comparison(op: str) -> Callable[[list[Vector], Frame], Vector]:
         return compare(op, vectors[0], vectors[1], frame)
 
     return columns
+
+
+def _side_by_side(left: Any, right: Any) -> Any:
+    """Concatenate lists or tuples; a list plus something else may ask that for an answer."""
+    if type(left) is type(right) and type(left) in {list, tuple}:
+        return left + right
+    if type(left) in {list, tuple, dict} or type(right) in {list, tuple, dict}:
+        raise TypeError("left to the function")
+    return left + right
 
 
 def _lshift(left: Any, right: Any) -> Any:

@@ -117,7 +117,7 @@ class Traced:
         if self._plan is not None and not self._plan.outside.holds():
             self._translate()
         plan = self._plan
-        if plan is None:
+        if plan is None or (plan.whole and inputs.is_objects):
             return None
         try:
             states = _computed(plan, inputs)
@@ -171,7 +171,8 @@ class Traced:
 def _computed(plan: Plan, inputs: Inputs) -> States:
     columns: dict[str, Any] = {}
     absent: dict[str, Mask] = {}
-    for name in plan.reads:
+    names = inputs.names if plan.whole else plan.reads
+    for name in names:
         column = inputs.column(name) if inputs.is_objects or name in inputs.names else None
         if column is None or (column.present is not None and not column.present.any()):
             continue

@@ -28,6 +28,7 @@ __all__ = [
     "cells_of",
     "column_of",
     "is_scalar",
+    "spelled",
     "taken_value",
     "typed",
     "vector_of_value",
@@ -94,6 +95,14 @@ def vector_of_value(value: Value, n: int) -> Vector:
     return _table_of(value.table).take(value.codes)
 
 
+def spelled(value: Value, n: int) -> Vector:
+    """Return a value as a column of `n` rows, also if it is the same on all rows."""
+    vector = vector_of_value(value, n)
+    if not is_scalar(vector):
+        return vector
+    return Vector("o", _objects([vector.values] * n), own=True)
+
+
 def _table_of(table: tuple[Any, ...]) -> Vector:
     """Return constants as a column, of one type or a union of those that it can hold."""
     kinds = [constant(item).kind for item in table]
@@ -129,10 +138,10 @@ def typed(cells: list[Any], frame: Frame) -> Vector:
 
 def column_of(value: Value, n: int) -> Column:
     """Return a value as a column of `n` present rows, each of its exact Python type."""
-    if is_scalar(value):
-        assert isinstance(value, Vector)
-        return Column.full(n, value.values)
-    vector = vector_of_value(value, n)
+    # A scalar of a rare type stays one: spelled out, its rows would be asked for their types.
+    vector = value if isinstance(value, Vector) and is_scalar(value) else vector_of_value(value, n)
+    if is_scalar(vector):
+        return Column.full(n, vector.values)
     if isinstance(vector.values, Union):
         return Column(vector.values.boxed())
     return Column(vector.values)
