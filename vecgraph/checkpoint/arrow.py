@@ -1,17 +1,24 @@
-"""Checkpoints in a folder of Arrow files."""
+"""Checkpoints in Arrow files: in a folder, or in an object store."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from vecgraph.checkpoint.codec import SerdePacker
+from vecgraph.checkpoint.compaction import Compaction
 from vecgraph.checkpoint.directory.local import DirectoryStorage
 from vecgraph.checkpoint.log import LogSaver
+from vecgraph.checkpoint.serde.pack import Packer
+from vecgraph.errors import CheckpointWriteError, DamagedCheckpointError
 
 if TYPE_CHECKING:
-    import os
+    from pyarrow.fs import FileSystem
 
     from vecgraph.checkpoint.codec import PacksValues
+    from vecgraph.checkpoint.directory.remote import ObjectStorage
     from vecgraph.checkpoint.pipeline import Durability
 
 __all__ = ["ArrowSaver"]
@@ -25,8 +32,11 @@ class ArrowSaver(LogSaver):
 
     Parameters
     ----------
-    path : path
-        A folder; made if it is not there.
+    path : path or str
+        A folder, made if it is not there, or the URI of a place in an object store, such as
+        ``"s3://bucket/runs"``.
+    filesystem : pyarrow.fs.FileSystem, optional
+        Where `path` is, if no URI says it.
     compression : str
         ``"zstd"``, ``"lz4"`` or ``"none"``.
     snapshot_every : int
@@ -35,6 +45,8 @@ class ArrowSaver(LogSaver):
     durability : str
         When a checkpoint is safe: ``"sync"`` before the call returns, ``"async"`` soon (an
         error is raised by the next call), ``"exit"`` when the saver is closed.
+    compact_on_close : bool
+        Put what was written into Arrow files when the saver is closed, as `compact` does.
     read_only : bool
         Take no lock, change nothing, and see what the writer, another process, appends.
     serde, packer
@@ -69,15 +81,17 @@ class ArrowSaver(LogSaver):
     >>> folder.cleanup()
     """
 
-    storage: DirectoryStorage
+    storage: DirectoryStorage | ObjectStorage
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
+        filesystem: FileSystem | None = None,
         compression: Literal["zstd", "lz4", "none"] = "zstd",
         snapshot_every: int = 64,
         durability: Durability = "sync",
+        compact_on_close: bool = True,
         read_only: bool = False,
         serde: Any = None,
         packer: PacksValues | None = None,
@@ -86,13 +100,70 @@ class ArrowSaver(LogSaver):
         _one_of("compression", compression, ("zstd", "lz4", "none"))
         _one_of("durability", durability, ("sync", "async", "exit"))
         super().__init__(
-            DirectoryStorage(path, read_only=read_only),
+            _storage(path, filesystem, read_only=read_only),
             packer=packer if serde is None else SerdePacker(serde),
             compression=None if compression == "none" else compression,
             snapshot_every=snapshot_every,
             durability=durability,
             blob_at=blob_at,
         )
+        self._compacts = compact_on_close and not read_only
+        # Another packer may encrypt: what it packs is nobody else's to read.
+        unpack = self.packer.unpack if type(self.packer) is Packer else None
+        parts = (self._shelf, self._threads, self._marks, self.storage)
+        self._compaction = Compaction(*parts, unpack)
+
+    def compact(self) -> None:
+        """Put the checkpoints into few Arrow files that pandas, polars and DuckDB open.
+
+        Room that deleted checkpoints took is given back. Readers go on meanwhile; a process
+        that dies leaves everything as it was.
+
+        Raises
+        ------
+        CheckpointWriteError
+            The files could not be written; everything is as it was.
+        DamagedCheckpointError
+            Something cannot be read; everything is as it was.
+        """
+        self._write(self._compaction.run)
+
+    def close(self) -> None:
+        """Make everything durable, put it together, and let go of the folder."""
+        with self._lock:
+            try:
+                self._end()
+            finally:
+                super().close()
+
+    def _end(self) -> None:
+        if self._compacts and self.storage.is_open:
+            self._compacts = False
+            self._shelf.drain()
+            # Nothing is lost without it: what was stored is where it was.
+            with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
+                self.compact()
+
+
+def _storage(
+    path: str | os.PathLike[str], filesystem: FileSystem | None, *, read_only: bool
+) -> DirectoryStorage | ObjectStorage:
+    text = os.fspath(path)
+    if filesystem is None and "://" not in text:
+        return DirectoryStorage(text, read_only=read_only)
+    # Later: looking for object stores takes as long as all the rest of the import.
+    from pyarrow import fs
+
+    from vecgraph.checkpoint.directory.remote import ObjectStorage
+
+    place = text
+    if filesystem is None:
+        place = urlsplit(text)._replace(netloc=urlsplit(text).netloc.rpartition("@")[2]).geturl()
+        place = place.partition("?")[0]
+        filesystem, text = fs.FileSystem.from_uri(text)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return DirectoryStorage(text, read_only=read_only)
+    return ObjectStorage(filesystem, text, place=place, read_only=read_only)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
