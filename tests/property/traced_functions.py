@@ -192,7 +192,9 @@ class Writer:
         return form.replace("@o", item).replace("@x", self.expr(depth)).replace("@i", self.small(0))
 
     def helper(self, depth):
-        form = self.pick(["clamp(@o, 2)", "clamp(@o)", "twice(@o)", "pair(@o, @x)"])
+        form = self.pick(
+            ["clamp(@o, 2)", "clamp(@o)", "twice(@o)", "pair(@o, @x)", "sum([@o, @x, 1])"]
+        )
         return form.replace("@o", self.expr(depth)).replace("@x", self.expr(depth))
 
     def leafy(self):

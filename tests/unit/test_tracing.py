@@ -22,6 +22,7 @@ from vecgraph.errors import TracingError
 from vecgraph.graph import END, START, StateGraph
 from vecgraph.tracing.source import Refused
 from vecgraph.tracing.traced import Traced
+from vecgraph.types import Command, Send
 
 CALLS: list[Any] = []
 SETTINGS = {"by": 2}
@@ -598,3 +599,55 @@ def test_objects_that_may_do_anything_are_asked_by_the_function_alone() -> None:
     rows = [{"items": Loud() if n % 10 == 0 else [n]} for n in range(50)]
     assert [run["n"] for run in app.batch(rows)] == [7 if n % 10 == 0 else 1 for n in range(50)]
     assert len(asked) == 5
+
+
+def test_commands_write_and_send_each_row_where_it_would_go_alone() -> None:
+    def node(state):
+        n = state["n"]
+        if n % 5 == 4:
+            return {"n": n + 2}
+        if n > 60:
+            return None
+        goto = "b" if n % 2 else ("c" if n % 3 else END)
+        return Command(update={"n": n + 1, "total": 1, "unknown": 3}, goto=goto)
+
+    builder = StateGraph(SumState)
+    builder.add_node("node", node)
+    builder.add_node("b", lambda state: Command(goto="node", update={"n": state["n"] * 3}))
+    builder.add_node("c", lambda state: {"total": 10})
+    builder.add_edge(START, "node")
+    path = lambda s: [Send("c", {"n": 1}), "b"] if s["n"] % 7 == 0 else END
+    builder.add_conditional_edges("c", path, ["b", "c", END])
+    inputs = [{"n": n} for n in range(100)]
+    config = {"recursion_limit": 12}
+    found, expected = (
+        builder.compile(tracing=mode).batch(inputs, config, return_exceptions=True)
+        for mode in ("require", "off")
+    )
+    assert list(map(repr, found)) == list(map(repr, expected))
+
+
+def test_a_sum_of_items_that_are_written_out_is_pythons() -> None:
+    def node(state):
+        return {"n": sum([state["n"], 1, True]), "x": sum((state["x"], 0.1, 1e100, -1e100))}
+
+    app = app_of(node, tracing="require")
+    rows = [{"n": n, "x": n / 3} for n in range(50)]
+    assert app.batch(rows) == [node(row) for row in rows]
+    assert tier_of(app) == "traced"
+
+
+def test_a_label_chosen_by_nested_conditions_is_followed() -> None:
+    def route(state):
+        n = state["n"]
+        return "a" if n < 10 else "b" if n < 20 else END if n % 2 else ("a" if n < 40 else "b")
+
+    builder = StateGraph(SumState)
+    builder.add_node("node", lambda state: {"n": state["n"]})
+    builder.add_node("a", lambda state: {"s": "a"})
+    builder.add_node("b", lambda state: {"s": "b"})
+    builder.add_edge(START, "node")
+    builder.add_conditional_edges("node", route)
+    app = builder.compile(tracing="require")
+    rows = [{"n": n} for n in range(60)]
+    assert app.batch(rows) == [app.invoke(row) for row in rows]

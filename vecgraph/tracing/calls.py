@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vecgraph.nodes._expr_frame import Frame
     from vecgraph.tracing.values import Value
 
-__all__ = ["FUNCTIONS", "METHODS", "Called"]
+__all__ = ["FUNCTIONS", "METHODS", "OF_ITEMS", "Called"]
 
 Columns = "Callable[[list[Vector], Frame], Vector]"
 
@@ -29,11 +29,13 @@ class Called:
     ----------
     scalar : callable
         The function.
+    columns : callable
+        What it does to columns.
     least, most : int
         Arguments that its column form takes.
     """
 
-    __slots__ = ("_columns", "least", "most", "scalar")
+    __slots__ = ("columns", "least", "most", "scalar")
 
     def __init__(
         self,
@@ -42,12 +44,12 @@ class Called:
         least: int = 1,
         most: int = 1,
     ) -> None:
-        self.scalar, self._columns = scalar, columns
+        self.scalar, self.columns = scalar, columns
         self.least, self.most = least, most
 
     def __call__(self, values: list[Value], frame: Frame) -> Vector:
         """Call it for every row of a frame."""
-        return operate(self.scalar, self._columns, values, frame)
+        return operate(self.scalar, self.columns, values, frame)
 
 
 def _expression(name: str) -> Callable[[list[Vector], Frame], Vector]:
@@ -96,12 +98,18 @@ def _whole(name: str) -> Callable[[list[Vector], Frame], Vector]:
     return _numbers_or_rows(name, getattr(math, name, int), "bif")
 
 
-def _total(values: list[Value], frame: Frame) -> Value:
-    """Add from the left, beginning with 0, as `sum` does with ints."""
+def _sum(*cells: Any) -> Any:
+    return sum(cells)
+
+
+def _total(vectors: list[Vector], frame: Frame) -> Vector:
+    """Add ints from the left; of floats only `sum` knows what it does in this Python."""
+    if any(vector.kind not in "bi" for vector in vectors):
+        return per_row(_sum, vectors, frame, "bif")
     scalar, columns = BINARY["Add"]
-    result: Value = Vector("i", 0)
-    for value in values:
-        result = operate(scalar, columns, [result, value], frame)
+    result = Vector("i", 0)
+    for vector in vectors:
+        result = operate(scalar, columns, [result, vector], frame)
     return result
 
 
@@ -142,6 +150,13 @@ FUNCTIONS: Final[dict[Any, Called]] = {
     **_math(),
 }
 """By the function itself."""
+
+OF_ITEMS: Final[dict[Any, Called]] = {
+    max: Called(max, FUNCTIONS[max].columns, 2, 99),
+    min: Called(min, FUNCTIONS[min].columns, 2, 99),
+    sum: Called(_sum, _total, 0, 99),
+}
+"""Functions of one list or tuple that is written out, called with its items."""
 
 _TEXT: Final[dict[str, tuple[int, int]]] = {
     "capitalize": (0, 0),

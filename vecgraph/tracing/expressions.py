@@ -7,7 +7,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from vecgraph.nodes._expr_vector import Vector, constant
-from vecgraph.tracing.calls import FUNCTIONS, METHODS, Called
+from vecgraph.tracing.calls import FUNCTIONS, METHODS, OF_ITEMS, Called
 from vecgraph.tracing.choices import (
     DEAD,
     Code,
@@ -363,10 +363,23 @@ class Expressions:
             raise self.refuse(node, "a call with keywords is not traced")
         if type(function) is FunctionType:
             return self._helper(node, function)
-        called = FUNCTIONS.get(function) if _hashable(function) else None
+        if not _hashable(function):
+            raise self.refuse(node, f"a call of {ast.unparse(node.func)} is not traced")
+        return self._builtin(node, function)
+
+    def _builtin(self, node: ast.Call, function: Any) -> Code:
+        """Translate a call of a function of the tables."""
+        only = node.args[0] if len(node.args) == 1 else None
+        if isinstance(only, ast.List | ast.Tuple) and not _has_star(only):
+            called, arguments = OF_ITEMS.get(function), only.elts
+        else:
+            called, arguments = None, node.args
+        called = called or FUNCTIONS.get(function)
         if called is None:
             raise self.refuse(node, f"a call of {ast.unparse(node.func)} is not traced")
-        return self._called(node, called, [self.code(argument) for argument in node.args])
+        if called not in OF_ITEMS.values():
+            arguments = node.args
+        return self._called(node, called, [self.code(argument) for argument in arguments])
 
     def _helper(self, node: ast.Call, function: FunctionType) -> Code:
         """Translate a call of a function that somebody wrote in Python."""
@@ -462,7 +475,7 @@ class Expressions:
     def sequence(self, node: ast.List | ast.Tuple) -> Code:
         """Translate a list or a tuple."""
         kind = "list" if isinstance(node, ast.List) else "tuple"
-        if not any(isinstance(item, ast.Starred) for item in node.elts):
+        if not _has_star(node):
             return self._struct(kind, (), node.elts)
         starred = [isinstance(item, ast.Starred) for item in node.elts]
         items = [item.value if isinstance(item, ast.Starred) else item for item in node.elts]
@@ -537,6 +550,10 @@ _WORDS: Final = {
 def _name(node: ast.AST) -> str:
     kind = type(node).__name__
     return _WORDS.get(kind, kind)
+
+
+def _has_star(node: ast.List | ast.Tuple) -> bool:
+    return any(isinstance(item, ast.Starred) for item in node.elts)
 
 
 def _hashable(value: object) -> bool:

@@ -40,6 +40,7 @@ SIMPLE: Final = frozenset("bifsn")
 
 _BUILTIN: Final = frozenset({bool, int, float, str, type(None), list, tuple, dict})
 _MOST_BITS: Final = 4096
+_MOST_TEXTS: Final = 16
 
 
 def operate(
@@ -173,18 +174,35 @@ def _truth_of_texts(vector: Vector) -> Vector:
 
 def chosen(mask: Mask, then: Value, other: Value, frame: Frame) -> Value:
     """Choose between two values that were computed on all rows of a frame."""
-    table = _table(then), _table(other)
-    if table[0] is not None and table[1] is not None:
-        return Pick(mask.view(np.int8), (table[1], table[0]))
+    one, two = _picked(then), _picked(other)
+    if one is not None and two is not None:
+        return _joined(mask, one, two)
     left, right = (vector_of_value(value, frame.n) for value in (then, other))
     if left.kind == right.kind == "x":
         return left
     return blend(mask, left, right, frame)
 
 
-def _table(value: Value) -> str | None:
-    """Return a constant text, None for anything else."""
-    return value.values if is_scalar(value) and type(value.values) is str else None  # type: ignore[union-attr]
+def _picked(value: Value) -> Pick | None:
+    """Return a text out of few as its number among them; None for anything else."""
+    if isinstance(value, Pick):
+        return value if len(value.table) < _MOST_TEXTS and _is_text(value.table) else None
+    if isinstance(value, Vector) and value.kind == "s" and value.scalar:
+        return Pick(np.array(0), (value.values,))
+    return None
+
+
+def _is_text(table: tuple[Any, ...]) -> bool:
+    return all(type(item) is str for item in table)
+
+
+def _joined(mask: Mask, then: Pick, other: Pick) -> Pick:
+    """Choose between two picks: the table of the one comes after that of the other."""
+    first = len(other.table)
+    if first == len(then.table) == 1:
+        return Pick(mask.view(np.int8), (*other.table, *then.table))
+    codes = np.where(mask, then.codes + first, other.codes)
+    return Pick(codes, (*other.table, *then.table))
 
 
 def indexed(table: tuple[Any, ...], index: Value, frame: Frame) -> Value:

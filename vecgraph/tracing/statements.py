@@ -156,12 +156,15 @@ class Statements:
 
     def gives(self, node: ast.Return) -> Step:
         """Translate ``return``."""
+        if node.value is not None:
+            self._show(node.value, node.lineno)
+        return self._given(node)
+
+    def _given(self, node: ast.Return) -> Step:
         if isinstance(node.value, ast.IfExp) and _is_built(node.value):
             parts = [ast.copy_location(ast.Return(each), node) for each in _sides(node.value)]
             test = self.expressions.test(node.value.test)
-            return _branch(test, self.gives(parts[0]), self.gives(parts[1]), frozenset())
-        if node.value is not None:
-            self._show(node.value, node.lineno)
+            return _branch(test, self._given(parts[0]), self._given(parts[1]), frozenset())
         # The state itself may be returned; in any other place somebody might change it.
         self.expressions.may_be_whole = isinstance(node.value, ast.Name)
         code = self.expressions.code(node.value or ast.Constant(None))
