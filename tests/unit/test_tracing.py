@@ -20,6 +20,7 @@ import pytest
 from vecgraph.constants import END as IMPORTED
 from vecgraph.errors import TracingError
 from vecgraph.graph import END, START, StateGraph
+from vecgraph.tracing.compare import is_same
 from vecgraph.tracing.source import Refused
 from vecgraph.tracing.traced import Traced
 from vecgraph.types import Command, Send
@@ -650,4 +651,60 @@ def test_a_label_chosen_by_nested_conditions_is_followed() -> None:
     builder.add_conditional_edges("node", route)
     app = builder.compile(tracing="require")
     rows = [{"n": n} for n in range(60)]
+    assert app.batch(rows) == [app.invoke(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "same"),
+    [
+        (1, 1, True),
+        (1, True, False),
+        (1, 1.0, False),
+        (0.0, -0.0, False),
+        (math.nan, -math.nan, True),
+        (math.nan, 1.0, False),
+        ("a", "b", False),
+        (None, None, True),
+        ([1, 2], (1, 2), False),
+        ([1, [0.0]], [1, [-0.0]], False),
+        ([1], [1, 2], False),
+        ({"a": 1}, {"a": 1}, True),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, False),
+        ({"a": 1}, {"a": True}, False),
+        (Send("a", 1), Send("a", 1), True),
+        (Send("a", 1), Send("b", 1), False),
+        (Send("a", 1), Send("a", 1.0), False),
+        (Command(goto="a"), Command(goto="b"), False),
+        (Command(update={"n": 1}), Command(update={"n": 1}), True),
+        (Command(update={"n": 1}), Command(update={"n": 2}), False),
+    ],
+)
+def test_results_are_the_same_to_the_bit_and_to_the_type(found, expected, same) -> None:
+    assert is_same(found, expected) is same
+
+
+def test_what_would_be_changed_in_place_is_left_to_the_function() -> None:
+    def node(state):
+        items = state["items"]
+        items += [state["n"]]
+        return {"n": len(items)}
+
+    app = app_of(node, tracing="require")
+    lists = [[] for _ in range(40)]
+    rows = [{"n": n, "items": items} for n, items in enumerate(lists)]
+    assert [run["n"] for run in app.batch(rows)] == [1] * 40
+    assert lists == [[n] for n in range(40)]
+    values = [{"n": n, "items": n} for n in range(40)]
+    assert [type(e) for e in app.batch(values, return_exceptions=True)] == [TypeError] * 40
+
+
+def test_a_send_gives_its_node_what_it_carries() -> None:
+    builder = StateGraph(SumState)
+    builder.add_node("node", lambda state: {"n": state["n"]})
+    builder.add_node("each", lambda state: {"total": state["k"] * 2 if "k" in state else 1})
+    builder.add_edge(START, "node")
+    path = lambda s: [Send("each", {"k": s["n"]}), Send("each", {"k": 0.5}), Send("each", {})]
+    builder.add_conditional_edges("node", path, ["each"])
+    app = builder.compile(tracing="require")
+    rows = [{"n": n} for n in range(40)]
     assert app.batch(rows) == [app.invoke(row) for row in rows]
