@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from vecgraph.columns import Column
     from vecgraph.engine.batch import Engine
+    from vecgraph.engine.traced import Tracing
 
 __all__ = ["Explanation", "explain"]
 
@@ -26,7 +27,8 @@ class Explanation:
         Whether large batches go through lanes, and why not if they do not.
     nodes : list of dict
         ``name``, ``tier``, ``why``, ``ways``, ``reads`` and ``routers`` of each node; a router
-        has the first four. ``ways`` says of each expression how its rows are computed.
+        has the first four. ``ways`` says of each expression how its rows are computed, and of
+        a traced function what it returns.
     channels : list of dict
         ``name``, ``rule`` and ``column``: the kind that a fresh run's column has.
     """
@@ -54,7 +56,11 @@ def explain(engine: Engine) -> Explanation:
     if engine.refused:
         path = f"one run at a time: {engine.refused}"
     types = {name: _type(channel) for name, channel in engine.tables.channels.items()}
-    nodes = [_node(node, types) for node in engine.tables.nodes.values() if node.action is not None]
+    nodes = [
+        _node(node, types, engine.tracing)
+        for node in engine.tables.nodes.values()
+        if node.action is not None
+    ]
     channels = [
         {"name": name, "rule": repr(channel), "column": _kind(channel)}
         for name, channel in engine.tables.channels.items()
@@ -67,14 +73,26 @@ def _lines(ways: Mapping[str, str], indent: int) -> list[str]:
     return [f"{' ' * indent}{name}: {way}" for name, way in ways.items()]
 
 
-def _node(node: Any, types: Mapping[str, Any]) -> dict[str, Any]:
-    routers = [_action(branch.name, branch.action, types) for branch in node.branches]
-    return {**_action(node.name, node.action, types), "reads": node.reads, "routers": routers}
+def _node(node: Any, types: Mapping[str, Any], tracing: Tracing) -> dict[str, Any]:
+    routers = [_action(branch.name, branch, types, tracing) for branch in node.branches]
+    return {**_action(node.name, node, types, tracing), "reads": node.reads, "routers": routers}
 
 
-def _action(name: str, action: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+def _action(name: str, place: Any, types: Mapping[str, Any], tracing: Tracing) -> dict[str, Any]:
+    action = place.action
+    if action.tier == "rowwise":
+        return {"name": name, **_scalar(place, tracing)}
     ways = action.fn.ways(types) if action.tier == "expr" else {}
     return {"name": name, "tier": action.tier, "why": action.why, "ways": ways}
+
+
+def _scalar(place: Any, tracing: Tracing) -> dict[str, Any]:
+    """Return how batches run a scalar function."""
+    shown = tracing.shown(place.action, place)
+    if shown is not None:
+        return {"tier": "traced", "why": "an unchanged function, in columns", "ways": shown}
+    why = f"{place.action.why}; {tracing.why_not(place.action, place)}"
+    return {"tier": "rowwise", "why": why, "ways": {}}
 
 
 def _type(channel: Any) -> Any:

@@ -126,6 +126,8 @@ class Program:
         Channels of the result, and of ``values`` chunks when streaming.
     name : str
         Name of the app, used when it is a node of another graph.
+    retry_policy, cache_policy : tuple of RetryPolicy, CachePolicy or None
+        Of the tasks that functions call, where those have none of their own.
     translate_error : callable or None
         From what a node raises to what the engine knows, for nodes that raise another
         library's questions and commands. Anything else it returns as it is.
@@ -138,6 +140,8 @@ class Program:
     streams: Reads
     managed: Mapping[str, Any] = field(default_factory=dict)
     name: str = "LangGraph"
+    retry_policy: tuple[Any, ...] = ()
+    cache_policy: Any = None
     translate_error: Callable[[BaseException], BaseException] | None = None
 
     @cached_property
@@ -152,4 +156,4 @@ class Program:
     @property
     def is_state_graph(self) -> bool:
         """Whether the input enters through the virtual start node."""
-        return self.inputs == START
+        return self.inputs == START and START in self.nodes

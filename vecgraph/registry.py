@@ -15,6 +15,7 @@ BUILT_IN = {
         "msgpack": "vecgraph.checkpoint.serde.codecs.packed:MsgpackCodec",
         "protobuf": "vecgraph.checkpoint.serde.codecs.proto:ProtobufCodec",
     },
+    "surroundings": {"langchain": "vecgraph.interop.tokens"},
     "tasks": {"demo": "vecgraph.evals.demo:task"},
 }
 

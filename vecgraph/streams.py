@@ -12,6 +12,7 @@ from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import read
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import GraphInterrupt
+from vecgraph.mail import Mail
 from vecgraph.snapshots import payload_of, writes_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODES", "Both", "Chunk", "Chunks", "Sink", "update_of"]
 
-MODES = ("values", "updates", "custom", "checkpoints", "tasks", "debug")
+MODES = ("values", "updates", "custom", "messages", "checkpoints", "tasks", "debug")
 """What a stream may be asked for."""
 
 Chunk = tuple[tuple[str, ...], str, Any]
@@ -51,6 +52,9 @@ class Sink:
         self.put = put
         self.modes = frozenset(modes)
         self.subgraphs = subgraphs
+        self.mail: Mail | None = None
+        if "messages" in self.modes:
+            self.mail = Mail(lambda ns, post: put((ns, "messages", post)), subgraphs=subgraphs)
 
     def watcher(self, tables: Tables, shared: Shared, keys: Reads) -> Chunks:
         """Return what turns the records of one graph's run into chunks."""
@@ -140,6 +144,11 @@ class Chunks:
 
     def started(self, run: Run, tasks: list[Task]) -> None:
         """Add one chunk a task that is due."""
+        mail = self._sink.mail
+        if mail is not None:
+            for task in tasks:
+                if not task.spec.hidden:
+                    mail.note(task.input)
         if not self._wants_tasks:
             return
         for task in tasks:
@@ -168,11 +177,20 @@ class Chunks:
         pairs = task.pairs or []
         asked = _asked(task)
         if asked is not None:
+            if task.caller is not None:
+                return  # its caller asks
             self._ask(run, asked)
         elif task.error is None or (pairs and pairs[0][0] != ERROR):
+            self._post(run, task, pairs)
             self._update(task, pairs)
         if self._wants_tasks and not task.cached:
             self._debug(run.step, "tasks", "task_result", self._result(run, task, pairs, asked))
+
+    def _post(self, run: Run, task: Task, pairs: Pairs) -> None:
+        """Add the messages that a task wrote, unless a cache knew them."""
+        mail = self._sink.mail
+        if mail is not None and task.error is None and not task.cached:
+            mail.written(pairs, RunScope(self._shared, self._tables, run, task))
 
     def _update(self, task: Task, pairs: Pairs) -> None:
         if "updates" not in self._modes:

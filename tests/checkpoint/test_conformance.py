@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.testing.savers import conformance
 
@@ -16,3 +17,13 @@ TestMemorySnapshots = conformance(
     lambda _: InMemorySaver(snapshot_every=2, blob_at=20), durable=False
 ).TestCase
 TestMemorySnapshots.settings = SHORT
+
+TestArrow = conformance(lambda folder: ArrowSaver(folder / "run", durability="exit")).TestCase
+TestArrow.settings = SHORT
+
+TestArrowInTheBackground = conformance(
+    lambda folder: ArrowSaver(
+        folder / "run", durability="async", compression="none", snapshot_every=3, blob_at=30
+    )
+).TestCase
+TestArrowInTheBackground.settings = SHORT

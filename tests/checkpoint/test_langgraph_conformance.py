@@ -10,20 +10,23 @@ from langgraph.checkpoint.conformance import validate
 from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
 
 from tests.checkpoint import sql_savers
+from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.interop.savers import for_langgraph
 
 SAVERS = {
-    "memory": InMemorySaver,
-    "memory, a snapshot each time": lambda: InMemorySaver(snapshot_every=1),
-    "memory, never a snapshot": lambda: InMemorySaver(snapshot_every=0),
-    "memory, all values are blobs": lambda: InMemorySaver(blob_at=0),
+    "memory": lambda _: InMemorySaver(),
+    "memory, a snapshot each time": lambda _: InMemorySaver(snapshot_every=1),
+    "memory, never a snapshot": lambda _: InMemorySaver(snapshot_every=0),
+    "memory, all values are blobs": lambda _: InMemorySaver(blob_at=0),
+    "folder": lambda folder: ArrowSaver(folder / "run"),
+    "folder, in the background": lambda folder: ArrowSaver(folder / "run", durability="async"),
 }
 
 
 @pytest.mark.parametrize("make", SAVERS.values(), ids=SAVERS.keys())
-async def test_every_capability_is_there_and_passes(make) -> None:
-    await _passes(make)
+async def test_every_capability_is_there_and_passes(make, tmp_path_factory) -> None:
+    await _passes(lambda: make(tmp_path_factory.mktemp("saver")))
 
 
 @pytest.mark.parametrize("kind", sql_savers.SAVERS)

@@ -27,12 +27,12 @@ from vecgraph.constants import MISSING, TASKS
 from vecgraph.engine import (
     attempt,
     control,
-    drive,
     loop,
     packets,
     quick,
     read,
     run,
+    serve,
     shared,
     single,
     superstep,
@@ -65,7 +65,7 @@ def reversed_task_order(patch) -> None:
 
 def completion_order(patch) -> None:
     """Writes are applied in the order in which tasks ended."""
-    ended, ticket, execute = {}, count(), drive._Server._run
+    ended, ticket, execute = {}, count(), serve.Server.attempts
 
     async def executed(self, task, scope) -> None:
         await execute(self, task, scope)
@@ -82,7 +82,7 @@ def completion_order(patch) -> None:
         names = dict.fromkeys(name for part in found for name in part)
         return {name: [w for part in found for w in part.get(name, [])] for name in names}
 
-    patch.setattr(drive._Server, "_run", executed)
+    patch.setattr(serve.Server, "attempts", executed)
     patch.setattr(superstep, "_writes", sends_first)
     _sort_tasks(
         patch,

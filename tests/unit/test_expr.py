@@ -322,3 +322,11 @@ _MISSING = "an operation that columns do not have for these types"
 def test_the_way_of_an_expression_follows_from_types(text, way) -> None:
     types = {"n": int, "s": pa.string(), "d": pa.decimal128(5, 2), "free": pa.int8(), "other": list}
     assert Expression.parse(text).way(types) == way
+
+
+@pytest.mark.parametrize("op", ["/", "//", "%"])
+def test_a_float_divided_by_zero_raises_even_if_the_processor_does_not_report_it(op) -> None:
+    result = evaluate(f"x {op} y", x=[1.0, np.inf, np.nan, np.inf], y=[0.0, 0.0, -0.0, 2.0])
+    assert [(row, type(error)) for row, error in result.errors] == [
+        (row, ZeroDivisionError) for row in range(3)
+    ]

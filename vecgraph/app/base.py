@@ -66,6 +66,7 @@ class Compiled:
         cache: Any = None,
         interrupt_before: Any = (),
         interrupt_after: Any = (),
+        tracing: str = "auto",
     ) -> None:
         self.program = program
         self.builder = builder
@@ -80,7 +81,7 @@ class Compiled:
         self.interrupt_before = breakpoints(interrupt_before)
         self.interrupt_after = breakpoints(interrupt_after)
         self.config: RunnableConfig | None = None
-        self.engine = Engine(program)
+        self.engine = Engine(program, tracing=tracing)
         self.stream_mode: Any = "updates" if program.is_state_graph else "values"
 
     @property

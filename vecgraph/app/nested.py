@@ -148,6 +148,7 @@ def inherited(
     )
     shared.parent, shared.sink = scope, above.sink
     shared.debug = app.debug or above.debug
+    shared.mail, shared.surroundings = above.mail, above.surroundings
     shared.saver = None if app.checkpointer is False else above.saver
     shared.durability = above.durability
     shared.before, shared.after = app.interrupt_before, app.interrupt_after

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.base import Compiled
 from vecgraph.app.nested import sunk
-from vecgraph.app.streaming import Form, eagerly
+from vecgraph.app.streaming import Form, eagerly, surround
 from vecgraph.constants import INTERRUPT
 from vecgraph.engine.drive import amoves, arun_one, moves, new_run, run_one
 from vecgraph.engine.gather import Gatherer
@@ -223,7 +223,9 @@ class OneRun(Compiled):
         self, shared: Shared, form: Form, output_keys: Any, put: Callable[[Chunk], None]
     ) -> Any:
         around = sunk(self, shared)
-        sink = Sink(put, form.modes)
+        sink = Sink(put, form.modes, subgraphs=form.subgraphs)
+        if sink.mail is not None:
+            surround(shared, sink.mail)
         watcher = sink.watcher(self.engine.tables, shared, self._keys(output_keys))
         if "custom" in form.modes:
             shared.write = watcher.custom

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.constants import INTERRUPT
 from vecgraph.errors import UnsupportedError
+from vecgraph.registry import load
 from vecgraph.streams import MODES, Chunk
 
 if TYPE_CHECKING:
     import queue
     from collections.abc import Iterator
+
+    from vecgraph.engine.shared import Shared
+    from vecgraph.mail import Mail
 
 __all__ = ["Form", "eagerly", "modes_of"]
 
@@ -122,6 +127,15 @@ def _with_state(payload: Any, as_state: Any) -> Any:
     if isinstance(values, dict) and "__start__" not in payload.get("next", ()):
         return {**payload, "values": as_state(values)}
     return payload
+
+
+def surround(shared: Shared, mail: Mail) -> None:
+    """Have messages of a run's tasks come to `mail`, and tokens of LangChain's models with them."""
+    shared.mail = mail
+    if "langchain_core.callbacks" in sys.modules:  # else no model of its can be there
+        langchain = load("surroundings", "langchain")
+        shared.config = langchain.with_handler(shared.config, mail)
+        shared.surroundings = langchain.Surroundings()
 
 
 def eagerly(

@@ -20,7 +20,15 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["END_OF_STREAM", "FILE_START", "Declared", "declared", "file_end"]
+__all__ = [
+    "END_OF_STREAM",
+    "FILE_START",
+    "Declared",
+    "batch_table",
+    "declared",
+    "file_end",
+    "schema_size",
+]
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 MAGIC = b"ARROW1"
@@ -98,6 +106,29 @@ def _decompressed(
             length = length if whole == -1 else whole
         total += length
     return total
+
+
+def batch_table(message: bytes) -> int:
+    """Return where the table of a record batch begins in its message's metadata."""
+    meta = message[8 : 8 + _read("<Ii", message, 0)[1]]
+    (root,) = _read("<I", meta, 0)
+    return _follow(meta, _field(meta, root, _HEADER))
+
+
+def schema_size(data: bytes) -> int:
+    """Return the bytes of the schema message that `data` begins with.
+
+    Raises
+    ------
+    ValueError
+        No whole one does.
+    """
+    if len(data) < 16:
+        raise ValueError("there is no schema")
+    mark, length = _read("<Ii", data, 0)
+    if mark != 0xFFFFFFFF or not 8 <= length <= len(data) - 8:
+        raise ValueError("no schema begins here")
+    return 8 + length
 
 
 def _read(form: str, data: bytes, at: int) -> tuple[int, ...]:

@@ -74,6 +74,7 @@ class BulkSaver(BaseCheckpointSaver[Any]):
             self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
         )
         self._stale = True
+        self._generation = 0
 
     def _lost(self) -> None:
         """Note that what is known by heart may be wrong: a flush was lost."""
@@ -81,6 +82,10 @@ class BulkSaver(BaseCheckpointSaver[Any]):
 
     def _ready(self) -> None:
         """Make what is known true again."""
+        generation = getattr(self.storage, "generation", 0)
+        if generation != self._generation:
+            # Chunks were put together: those that are known may be gone.
+            self._generation, self._stale = generation, True
         if self._stale:
             self._shelf.forget()
             for part in (self._marks, self._threads, self._views, self._writer, self._codec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from vecgraph.checkpoint.chunks import (
@@ -89,14 +89,25 @@ class Shelf:
     def writing(self) -> Iterator[None]:
         """Let nobody else write to a shared storage between what is found and what is added."""
         self._check()
-        with self.guard, _together(self.storage, writes=True):
+        with self._together(writes=True):
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one state of a shared storage, whatever others write meanwhile."""
         self._check()
-        with self.guard, _together(self.storage, writes=False):
+        with self._together(writes=False):
+            yield
+
+    @contextmanager
+    def _together(self, *, writes: bool) -> Iterator[None]:
+        storage = self.storage
+        if storage.exclusive or not hasattr(storage, "reading"):
+            # Without the guard: what waits in the background could not get in.
+            yield
+            return
+        shared = cast("SharedStorage", storage)
+        with self.guard, shared.writing() if writes else shared.reading():
             yield
 
     def forget(self) -> None:
@@ -264,13 +275,6 @@ class Shelf:
     def _forget(self, number: int) -> None:
         if number in self._cache:
             self._cached -= self._cache.pop(number)[1]
-
-
-def _together(storage: Storage, *, writes: bool) -> AbstractContextManager[None]:
-    if storage.exclusive:
-        return nullcontext()
-    shared = cast("SharedStorage", storage)
-    return shared.writing() if writes else shared.reading()
 
 
 def _nothing(fields: Sequence[int]) -> pa.RecordBatch:

@@ -115,8 +115,12 @@ async def _acall(action: Action, value: Any, scope: RunScope, gatherer: Gatherer
         child: Any = action.fn.nested  # type: ignore[union-attr]
         return await child.arun(value, scope)
     if action.afn is None:
-        return call_now(action, value, scope)
-    async with gatherer.slot():
+        scope.blocking = True
+        try:
+            return call_now(action, value, scope)
+        finally:
+            scope.blocking = False
+    async with gatherer.slot(scope.task):
         return await action.afn(value, **scope.arguments(action.inject))
 
 

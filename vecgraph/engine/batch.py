@@ -16,6 +16,7 @@ from vecgraph.engine.quick import Quick
 from vecgraph.engine.records import together
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
+from vecgraph.engine.traced import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,18 @@ class Engine:
         Rows below which runs go one at a time, and rows of a lane.
     apart : bool
         Whether tasks that share no row may go the short way (`Solo`).
+    tracing : Tracing
+        Which scalar functions run in columns.
     """
 
-    def __init__(self, program: Program, *, small: int = SMALL, lane: int = LANE) -> None:
+    def __init__(
+        self,
+        program: Program,
+        *,
+        small: int = SMALL,
+        lane: int = LANE,
+        tracing: str = "auto",
+    ) -> None:
         self.tables = Tables(program)
         self.tables.quick = Quick.of(self.tables)
         self.is_async = any(_is_async(action) for action in _actions(program))
@@ -63,6 +73,7 @@ class Engine:
         self.small = min(small, 1) if vector else small
         self.lane = lane
         self.apart = True
+        self.tracing = Tracing(program, tracing)
 
     def refusal_of(self, shared: Shared) -> str | None:
         """Return why the runs of a call cannot go in lanes, None if they can."""
@@ -169,6 +180,7 @@ class _Call:
         """Run the runs at places `at` in lanes; `numbers` are those of their threads."""
         engine, shared = self.engine, self.shared
         tables, control, ids = engine.tables, engine.control, self.ids
+        tables = engine.tracing.tables(tables)
         assert control is not None
         ids = ids if at is None else ids[at]
         keeper = None

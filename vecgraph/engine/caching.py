@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vecgraph.nodes.writer import Pairs
     from vecgraph.program import NodeSpec
 
-__all__ = ["entry_of", "keys_of", "namespace_of", "taken"]
+__all__ = ["call_namespace", "entry_of", "key_of_call", "keys_of", "namespace_of", "taken"]
 
 Key = tuple[tuple[str, ...], str]
 
@@ -29,6 +29,7 @@ def namespace_of(spec: NodeSpec) -> tuple[str, ...]:
 
 def _identity(action: Action | None) -> str | None:
     fn: Any = action and (action.fn or action.afn)
+    fn = getattr(fn, "__wrapped__", fn)
     name, module = getattr(fn, "__qualname__", None), getattr(fn, "__module__", None)
     return f"{module}.{name}" if name and module else None
 
@@ -42,6 +43,21 @@ def keys_of(tasks: list[Task]) -> dict[Key, Task]:
             task.key = (namespace_of(task.spec), digest(policy.key_func(task.input)))
             found[task.key] = task
     return found
+
+
+def key_of_call(task: Task) -> Key | None:
+    """Return the key of a called task, None if no cache keeps it; the task keeps it, too."""
+    policy = task.spec.cache_policy
+    if policy is None:
+        return None
+    args, kwargs = task.input
+    task.key = (call_namespace(task.spec.action), digest(policy.key_func(*args, **kwargs)))
+    return task.key  # type: ignore[no-any-return]
+
+
+def call_namespace(action: Action | None) -> tuple[str, ...]:
+    """Return the part of the cache that a called function has for itself."""
+    return ("__pregel_ns_writes", _identity(action) or "__dynamic__")
 
 
 def taken(keys: dict[Key, Task], known: dict[Key, Any]) -> list[Task]:

@@ -22,6 +22,7 @@ from vecgraph.channels import (
 )
 from vecgraph.columns import Column
 from vecgraph.constants import START, TASKS
+from vecgraph.nodes.inside import acts_while_it_runs
 from vecgraph.positions import compose
 
 if TYPE_CHECKING:
@@ -166,13 +167,16 @@ def refusal(program: Program) -> str | None:
     Lanes know the control structure of a state graph. A node that subscribes to channels
     of its own (`NodeBuilder.subscribe_to`) is run row by row, by the same rules.
     """
-    if program.inputs != START:
+    if not program.is_state_graph:
         return "its input does not enter through START"
     for node in program.nodes.values():
         if node.retry_policy and node.action is not None and node.action.tier != "vector":
             return f"node {node.name!r} has a retry policy: a run waits for its own next attempt"
         if node.error_handler is not None:
             return f"node {node.name!r} has an error handler"
+        acts = None if node.action is None else acts_while_it_runs(node.action)
+        if acts is not None:
+            return f"node {node.name!r} {acts}"
     for name, nodes in program.triggered.items():
         channel = program.channels[name]
         control = name == START or name.startswith(("branch:to:", "join:"))

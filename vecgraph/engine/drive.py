@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.ambient import current_task
 from vecgraph.constants import MISSING
-from vecgraph.engine.attempt import aattempt, attempt, failed, settled
 from vecgraph.engine.caching import entry_of, keys_of, taken
+from vecgraph.engine.calls import Calls
 from vecgraph.engine.desk import AsyncDesk, Desk
-from vecgraph.engine.limits import timed, within
-from vecgraph.engine.loop import handler_of, supersteps
+from vecgraph.engine.limits import within
+from vecgraph.engine.loop import supersteps
 from vecgraph.engine.quick import can_be_quick
 from vecgraph.engine.run import Run, Task
 from vecgraph.engine.run_scope import RunScope
+from vecgraph.engine.serve import FailedTask, Server, ask_to_keep, settle, try_once
 from vecgraph.engine.single import apply, emit, output
 from vecgraph.engine.thread import Ask, Thread
-from vecgraph.errors import GraphBubbleUp, GraphInterrupt, NodeCancelledError
+from vecgraph.errors import GraphInterrupt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
     from vecgraph.engine.gather import Gatherer
+    from vecgraph.engine.loop_calls import LoopCalls
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
     from vecgraph.engine.watch import Watcher
@@ -100,6 +100,8 @@ def moves(
     """
     scope, ride = RunScope(shared, tables, run), _Ride(tables, run, input, shared, watcher)
     desk = None if run.thread is None else Desk(run.thread.saver)
+    if desk is not None or watcher is not None:
+        run.calls = Calls(tables, run, shared, watcher, desk)
     answer = None
     try:
         while (move := ride.move(answer)) is not None:
@@ -116,6 +118,8 @@ def moves(
             raise
         ride.interrupted()
     finally:
+        if run.calls is not None:
+            run.calls.close()
         if desk is not None:
             desk.close(ride.last())
     yield None
@@ -154,7 +158,8 @@ class _Ride:
             emit(tables, run, written)
             if watcher is not None:
                 watcher.values(run, written)
-        if not run.interrupts and watcher is not None:
+        quiet = run.calls is not None and run.calls.asks
+        if not run.interrupts and not quiet and watcher is not None:
             watcher.stopped(run)
 
     def last(self) -> list[Ask]:
@@ -203,10 +208,19 @@ def _cached(
     desk: Desk | None,
 ) -> None:
     scope.task = task
-    if desk is not None and (ask := _keep(tables, run, task, scope)) is not None:
-        desk.answer(ask)
+    if desk is not None:
+        _keep(tables, run, task, scope, desk)
     if watcher is not None:
         watcher.finished(run, task)
+
+
+def _keep(tables: Tables, run: Run, task: Task, scope: RunScope, desk: Desk) -> None:
+    """Note beside the checkpoint what became of a task."""
+    assert run.calls is not None
+    with run.calls.lock:
+        ask = ask_to_keep(tables, run, task, scope)
+        if ask is not None:
+            desk.answer(ask)
 
 
 def _each(
@@ -220,60 +234,25 @@ def _each(
         if task.pairs:
             continue
         scope.task = task
-        while (pause := _try(tables, run, task, scope)) is not None:
+        while (pause := try_once(tables, run, task, scope)) is not None:
             yield pause
             scope.task = task
-        _settle(tables, run, task)
-        if desk is not None and (ask := _keep(tables, run, task, scope)) is not None:
-            desk.answer(ask)
+        settle(tables, run, task)
+        if desk is not None:
+            _keep(tables, run, task, scope, desk)
         if cache is not None and (entry := entry_of(task)) is not None:
             cache.set(entry)
         if watcher is not None:
             watcher.finished(run, task)
         yield None
+    if run.calls is not None:
+        run.calls.settle(cancel=_has_failed(run))
+        yield None
 
 
-def _try(tables: Tables, run: Run, task: Task, scope: RunScope) -> float | None:
-    """Make one attempt at a task; return the seconds until the next one, None if it has ended."""
-    token = current_task.set(scope)
-    try:
-        attempt(tables, run, task, scope)
-    except Exception as raised:  # noqa: BLE001 - a task's failure is a result
-        error = raised
-    except BaseException as raised:
-        if not _is_cancellation(raised):
-            raise
-        error = NodeCancelledError(task.spec.name)
-    else:
-        return None
-    finally:
-        current_task.reset(token)
-    return failed(tables, run, task, scope, error)
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Return whether a synchronous node has raised what asyncio cancels with."""
-    asyncio = sys.modules.get("asyncio")  # nobody can raise it who has not imported it
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
-
-
-def _settle(tables: Tables, run: Run, task: Task) -> Task | None:
-    """Hand a failure that has a handler to it; return that."""
-    error = task.error
-    if error is None or not isinstance(error, Exception) or isinstance(error, GraphBubbleUp):
-        return None
-    handler = handler_of(tables, task, error)
-    if handler is not None:
-        task.handled = True
-        run.tasks.append(handler)
-    return handler
-
-
-def _keep(tables: Tables, run: Run, task: Task, scope: RunScope) -> Ask | None:
-    """Note beside the checkpoint what became of a task."""
-    pairs = settled(task)
-    assert run.thread is not None
-    return run.thread.note(tables, run, scope.task_id, pairs, task.path)
+def _has_failed(run: Run) -> bool:
+    errors = (task.error for task in run.tasks if not task.handled)
+    return any(error is not None and not isinstance(error, GraphInterrupt) for error in errors)
 
 
 async def arun_one(
@@ -301,6 +280,10 @@ async def amoves(
     """Run to the end on the event loop; yield when there may be something to show."""
     ride = _Ride(tables, run, input, shared, watcher)
     desk = None if run.thread is None else AsyncDesk(run.thread.saver)
+    from vecgraph.engine.loop_calls import LoopCalls  # asyncio only where it is used
+
+    server = Server(tables, run, shared, gatherer, watcher, desk)
+    run.calls = calls = LoopCalls(server)
     answer = None
     try:
         while (move := ride.move(answer)) is not None:
@@ -310,7 +293,7 @@ async def amoves(
                 answer = await desk.answer(move)
                 continue
             yield
-            await _together(tables, run, shared, gatherer, watcher, desk)
+            await _with_calls(server, calls)
             yield
         ride.end()
     except GraphInterrupt:
@@ -318,29 +301,33 @@ async def amoves(
             raise
         ride.interrupted()
     finally:
+        calls.close()
         if desk is not None:
             await desk.close(ride.last())
     yield
 
 
-async def _together(
-    tables: Tables,
-    run: Run,
-    shared: Shared,
-    gatherer: Gatherer,
-    watcher: Watcher | None,
-    desk: AsyncDesk | None,
-) -> None:
+async def _with_calls(server: Server, calls: LoopCalls) -> None:
+    """Run the tasks of a superstep and those that they call."""
+    well = False
+    try:
+        await _together(server)
+        well = not _has_failed(server.run)
+    finally:
+        await calls.asettle(cancel=not well)
+
+
+async def _together(server: Server) -> None:
     """Run the tasks of a superstep side by side; the first failure cancels the others."""
     import asyncio
 
-    server = _Server(tables, run, shared, gatherer, watcher, desk)
+    run, shared = server.run, server.shared
     if shared.cache is not None and (keys := keys_of(run.tasks)):
         for task in taken(keys, await shared.cache.aget(list(keys))):
             await server.keep(task)
     waiting = [task for task in run.tasks if not task.pairs]
     if len(waiting) == 1 and shared.timeout is None:
-        with suppress(_Failed):
+        with suppress(FailedTask):
             await server.serve(waiting[0])
         return
     started = [asyncio.ensure_future(server.serve(task)) for task in waiting]
@@ -350,7 +337,7 @@ async def _together(
         )
         broken = [error for one in done if (error := one.exception()) is not None]
         for error in broken:
-            if not isinstance(error, _Failed):
+            if not isinstance(error, FailedTask):
                 raise error
         if left and not broken:
             raise TimeoutError("Timed out")
@@ -359,87 +346,3 @@ async def _together(
             one.cancel()
         # Waits for those that were cancelled, and takes the exceptions that nobody raised.
         await asyncio.gather(*started, return_exceptions=True)
-
-
-class _Server:
-    """Runs the tasks of one superstep of one run."""
-
-    def __init__(
-        self,
-        tables: Tables,
-        run: Run,
-        shared: Shared,
-        gatherer: Gatherer,
-        watcher: Watcher | None,
-        desk: AsyncDesk | None,
-    ) -> None:
-        self.tables, self.run, self.shared = tables, run, shared
-        self.gatherer, self.watcher, self.desk = gatherer, watcher, desk
-
-    async def serve(self, task: Task) -> None:
-        """Run a task, and its error handler if it fails.
-
-        Raises
-        ------
-        _Failed
-            Nothing handles the failure: the other tasks have nothing to go on for.
-        """
-        handler: Task | None = task
-        while handler is not None:
-            task = handler
-            scope = RunScope(self.shared, self.tables, self.run, task)
-            token = current_task.set(scope)
-            try:
-                await self._run(task, scope)
-            finally:
-                current_task.reset(token)
-            handler = _settle(self.tables, self.run, task)
-            await self.keep(task)
-        error = task.error
-        if error is not None and not isinstance(error, GraphInterrupt):
-            raise _Failed
-
-    async def keep(self, task: Task) -> None:
-        """Note what became of a task, for those who keep it and those who watch."""
-        cache, desk = self.shared.cache, self.desk
-        if desk is not None:
-            scope = RunScope(self.shared, self.tables, self.run, task)
-            ask = _keep(self.tables, self.run, task, scope)
-            if ask is not None:
-                await desk.answer(ask)
-        if cache is not None and (entry := entry_of(task)) is not None:
-            await cache.aset(entry)
-        if self.watcher is not None:
-            self.watcher.finished(self.run, task)
-
-    async def _run(self, task: Task, scope: RunScope) -> None:
-        import asyncio
-
-        while True:
-            try:
-                await self._attempt(task, scope)
-            except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if current is not None and current.cancelling():
-                    raise  # from outside: no failure of the node
-                error: Exception = NodeCancelledError(task.spec.name)
-            except Exception as raised:  # noqa: BLE001 - a task's failure is a result
-                error = raised
-            else:
-                return
-            pause = failed(self.tables, self.run, task, scope, error)
-            if pause is None:
-                return
-            await asyncio.sleep(pause)
-
-    async def _attempt(self, task: Task, scope: RunScope) -> None:
-        if task.timeout is None:
-            await aattempt(self.tables, self.run, task, scope, self.gatherer)
-            return
-        await timed(
-            task, scope, lambda: aattempt(self.tables, self.run, task, scope, self.gatherer)
-        )
-
-
-class _Failed(Exception):
-    """A task has failed for good; the loop knows with what."""

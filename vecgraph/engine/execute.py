@@ -16,7 +16,8 @@ from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_res
 from vecgraph.nodes.rowwise import call_rows
 from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter, branch_channel
-from vecgraph.positions import compose, positions
+from vecgraph.positions import compose, count, positions
+from vecgraph.tracing.outcomes import labels_of_answer, node_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from vecgraph.nodes.action import Action
     from vecgraph.program import Branch, NodeSpec
     from vecgraph.state import Inputs
+    from vecgraph.tracing.traced import Answer
     from vecgraph.typing import Where
 
-__all__ = ["caller", "run_node", "run_router"]
+__all__ = ["answered", "caller", "end_of", "routed", "run_node", "run_router"]
 
 
 def run_node(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:
@@ -82,6 +84,22 @@ def _rowwise(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outc
     outcome = of_results(results, where, spec.writer, inputs.m)
     outcome.failures += failures
     return outcome
+
+
+def _traced(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
+    return answered(spec, inputs, site, action.options["traced"].answer(inputs))
+
+
+def answered(spec: NodeSpec, inputs: Inputs, site: Site, answer: Answer | None) -> Outcome:
+    """Return the outcome of a traced node; without an answer each row goes through its function."""
+    action = spec.action
+    assert action is not None
+    if answer is None:
+        return _rowwise(spec, action, inputs, site)
+    assert action.fn is not None
+    assert isinstance(spec.writer, StateWriter)
+    site.scope.enter(spec.name, site, vectorised=True)
+    return node_outcome(answer, action.fn, inputs, spec.writer)
 
 
 def _vector(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Outcome:
@@ -204,6 +222,7 @@ def _subgraph(spec: NodeSpec, action: Action, inputs: Inputs, site: Site) -> Out
 
 _TIERS: dict[str, Callable[[NodeSpec, Action, Inputs, Site], Outcome]] = {
     "rowwise": _rowwise,
+    "traced": _traced,
     "vector": _vector,
     "expr": _expr,
     "subgraph": _subgraph,
@@ -215,12 +234,7 @@ def run_router(
 ) -> Outcome:
     """Run a router on the rows at `ok` of a task of M rows; return signals and packets."""
     action = branch.action
-    if action.tier == "rowwise":
-        part = _route_rows(spec, branch, inputs, site)
-    elif action.tier == "expr":
-        part = _route_expr(spec, branch, inputs, site)
-    else:
-        part = _route_vector(spec, branch, inputs, site)
+    part = _ROUTERS.get(action.tier, _route_vector)(spec, branch, inputs, site)
     return joined([(ok, part)], m) if ok is not None else part
 
 
@@ -232,6 +246,45 @@ def _route_rows(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> O
     outcome = _of_labels(spec, branch, results, where, inputs.m, site.tables)
     outcome.failures += failures
     return outcome
+
+
+def _route_traced(spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site) -> Outcome:
+    return routed(spec, branch, inputs, site, branch.action.options["traced"].answer(inputs))
+
+
+def routed(
+    spec: NodeSpec, branch: Branch, inputs: Inputs, site: Site, answer: Answer | None
+) -> Outcome:
+    """Return what a traced router says; without an answer each row goes through its function."""
+    if answer is None:
+        return _route_rows(spec, branch, inputs, site)
+    outcome = Outcome(inputs.m)
+    labels, where, results = labels_of_answer(answer)
+    others = [(where, _of_labels(spec, branch, results, None, len(where), site.tables))]
+    for label, at in labels:
+        end = end_of(branch, label, site.tables)
+        if end is None:
+            k = count(at, inputs.m)
+            part = _of_labels(spec, branch, [label] * k, None, k, site.tables)
+            others.append((positions(at, inputs.m), part))
+        elif end != END:
+            outcome.signal(branch_channel(end), at)
+    if len(answer.suspects):
+        some, place = inputs.take(answer.suspects), site.take(answer.suspects)
+        others.append((answer.suspects, _route_rows(spec, branch, some, place)))
+    for at, part in others:
+        outcome.merge(joined([(at, part)], inputs.m))
+    outcome.failures.sort(key=lambda failure: failure[0])
+    return outcome
+
+
+def end_of(branch: Branch, label: Any, tables: Tables) -> str | None:
+    """Return the node that a label stands for; None if that takes a closer look."""
+    try:
+        end = branch.ends[label] if branch.ends else label
+    except (KeyError, TypeError):
+        return None
+    return end if isinstance(end, str) and (end == END or end in tables.goals) else None
 
 
 def _of_labels(
@@ -327,3 +380,11 @@ def _choose(branch: Branch, router: Any, columns: dict[str, Any], m: int) -> Out
         if end != END and len(at):
             outcome.signal(branch_channel(end), None if len(at) == m else at)
     return outcome
+
+
+_ROUTERS: dict[str, Callable[[NodeSpec, Branch, Inputs, Site], Outcome]] = {
+    "rowwise": _route_rows,
+    "traced": _route_traced,
+    "expr": _route_expr,
+    "vector": _route_vector,
+}

@@ -18,6 +18,7 @@ from vecgraph.state import Inputs
 if TYPE_CHECKING:
     import asyncio
 
+    from vecgraph.engine.run import Task
     from vecgraph.engine.run_scope import RunScope
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
@@ -80,17 +81,25 @@ class Gatherer:
     """
 
     def __init__(self, tables: Tables, shared: Shared) -> None:
-        import asyncio
-
         self._tables = tables
-        limit = shared.config.get("max_concurrency")
-        self._slots = None if limit is None else asyncio.Semaphore(limit)
+        self._limit: int | None = shared.config.get("max_concurrency")
+        self._slots: list[asyncio.Semaphore] = []
         self._waiting: dict[Any, list[tuple[Any, RunScope, asyncio.Future[Pairs]]]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    def slot(self) -> AbstractAsyncContextManager[Any]:
-        """Return what a coroutine call must hold while it runs."""
-        return nullcontext() if self._slots is None else self._slots
+    def slot(self, task: Task | None = None) -> AbstractAsyncContextManager[Any]:
+        """Return what a coroutine call must hold while it runs.
+
+        A task that waits for tasks it has called holds its own: those have others, depth by depth.
+        """
+        if self._limit is None:
+            return nullcontext()
+        depth = 0
+        while task is not None and (task := task.caller) is not None:
+            depth += 1
+        while len(self._slots) <= depth:
+            self._slots.append(_semaphore(self._limit))
+        return self._slots[depth]
 
     async def node(self, spec: NodeSpec, value: Any, scope: RunScope) -> Pairs:
         """Run a columnar node for one of the runs that arrive; return what it wrote."""
@@ -174,6 +183,12 @@ class Gatherer:
             async with self.slot():
                 return await _acall_vector(spec, inputs, site)
         return run_node(spec, inputs, site)
+
+
+def _semaphore(limit: int) -> asyncio.Semaphore:
+    import asyncio
+
+    return asyncio.Semaphore(limit)
 
 
 async def _acall_vector(spec: NodeSpec, inputs: Inputs, site: Site) -> Outcome:

@@ -8,14 +8,17 @@ import numpy as np
 
 from vecgraph.constants import PULL, PUSH
 from vecgraph.engine.ids import task_id
-from vecgraph.engine.run import Scratch
+from vecgraph.engine.run import Run, Scratch, Task
+from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.scope import LazyGenerator, TaskScope
+from vecgraph.errors import UnsupportedError
 from vecgraph.rng import RowStreams
 
 if TYPE_CHECKING:
     from vecgraph.engine.keeping import Keeper
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
+    from vecgraph.program import NodeSpec
 
 __all__ = ["LaneScope", "Place"]
 
@@ -144,6 +147,33 @@ class LaneScope(TaskScope):
         if self._scratch[0] != at:
             self._scratch = (at, Scratch([]))
         return self._scratch[1]
+
+    def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
+        """Run a task of the functional API; return the future that holds its result.
+
+        Graphs whose nodes are seen to call tasks do not run in lanes. This one hid it: its
+        tasks run at once, one after the other.
+        """
+        from vecgraph.engine.calls import Calls  # it needs the module of the scopes
+
+        run = Run(self._tables, self._number, self.shared.limit)
+        run.step = self.step
+        caller = Task(self._tables.nodes[self.node], None, self.push)
+        caller.id, caller.scratch = self.task_id, self.scratch()
+        scope = RunScope(self.shared, self._tables, run, caller)
+        future = Calls(self._tables, run, self.shared).call(scope, spec, args, kwargs)
+        future.exception()
+        return future
+
+    def send(self, pairs: list[tuple[str, Any]]) -> None:
+        """Refuse writes that a task makes while it runs.
+
+        Graphs whose nodes are seen to call `push_message` do not run in lanes.
+        """
+        raise UnsupportedError(
+            f"Node {self.node!r} writes to {pairs[0][0]!r} while it runs, which rows of a lane "
+            "cannot.\nHint: call push_message by its name in the node's own function."
+        )
 
     def words(self) -> tuple[Any, Any]:
         """Return the numbers that tell this task's random stream from its run's others.

@@ -120,6 +120,8 @@ def _pass(tables: Tables, run: Run, watcher: Watcher | None) -> Ask | None:
         watcher.values(run, written)
     if run.pending:
         run.pending = []
+    if run.calls is not None:
+        run.calls.passed()
     run.replaying = False
     if run.thread is not None:
         return run.thread.step(tables, run, "loop")
@@ -194,6 +196,6 @@ def _check(run: Run) -> None:
             asked += error.args[0] if error.args else ()
         elif error is not None and not task.handled:
             raise TaskError(task.spec.name, error)
-    if stopped:
+    if stopped or (run.calls is not None and run.calls.asks):
         run.interrupts, run.ended = asked, "interrupt"
         raise GraphInterrupt(tuple(asked))

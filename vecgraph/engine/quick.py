@@ -106,6 +106,8 @@ class Quick:
                 error = error or one
             else:
                 self._group(node, pairs, writes, going)
+        if run.calls is not None:
+            self._settle(run, failed=error is not None)
         if error is not None:
             raise error
         if run.ended and scope.shared.parent is not None:
@@ -114,6 +116,14 @@ class Quick:
         if run.ended:
             raise GraphInterrupt(tuple(run.interrupts))
         return sorted(going) if len(going) > 1 else [*going]
+
+    def _settle(self, run: Run, *, failed: bool) -> None:
+        """Wait for the tasks that the nodes have called."""
+        run.calls.settle(cancel=failed)
+        run.calls.close()
+        if run.calls.asks:
+            run.ended = "interrupt"
+        run.calls = None
 
     def _group(
         self, node: _Node, pairs: Pairs, writes: dict[str, list[Any]], going: set[str]
@@ -196,7 +206,7 @@ class _Node:
             if self._fn is not None:
                 extra = scope.arguments(self._inject) if self._inject else {}
                 result = self._fn(value, **extra)
-            pairs = self._writer(result) + self._edges
+            pairs = scope.sent + self._writer(result) + self._edges
             for branch in self._branches:
                 pairs += branch.run(run, scope, pairs, result)
         except Exception as error:  # noqa: BLE001 - told apart below
@@ -294,20 +304,27 @@ def _on_the_general_way(tables: Tables, run: Run, due: list[str]) -> None:
 class _Scope(RunScope):
     """The scope of a task on the short way: the task is made when somebody asks for it."""
 
-    __slots__ = ("_made", "_spec")
+    __slots__ = ("_made", "_spec", "sent")
 
     def __init__(self, shared: Shared, tables: Tables, run: Run) -> None:
         self.shared = shared
         self.tables = tables
         self.run = run
         self.pulse = None
+        self.blocking = False
         self._made: Task | None = None
         self._spec: Any = None
+        self.sent: Pairs = []
+
+    def send(self, pairs: list[tuple[str, Any]]) -> None:
+        """Add writes that the task makes while it runs."""
+        self.sent = [*self.sent, *pairs]
 
     def begin(self, spec: NodeSpec) -> None:
         """Note which node runs now."""
         self._spec = spec
         self._made = None
+        self.sent = []
 
     @property
     def task(self) -> Task:
@@ -325,6 +342,7 @@ def can_be_quick(tables: Tables, run: Run, input: Any, shared: Shared) -> bool:
         and not (shared.before or shared.after)
         and shared.timeout is None
         and shared.control is None
+        and shared.mail is None
         and not shared.debug
         and not isinstance(input, Command)
     )

@@ -76,6 +76,8 @@ class Task:
         What it wrote was not computed now: it comes from a cache or a checkpoint.
     handled : bool
         It failed, and its error handler runs in its place.
+    caller : Task or None
+        The task whose function called it (functional API).
     id : str or None
         Made when first asked for; see `TaskScope.task_id`.
     timeout : TimeoutPolicy or None
@@ -85,6 +87,7 @@ class Task:
         "attempts",
         "began",
         "cached",
+        "caller",
         "cause",
         "error",
         "handled",
@@ -112,6 +115,7 @@ class Task:
         self.attempts = 0
         self.began: float | None = None
         self.cached = False
+        self.caller: Task | None = None
         self.handled = False
         self.id: str | None = None
         self.key: Any = None
@@ -174,9 +178,12 @@ class Run:
         Questions that wait for an answer.
     tasks : list of Task
         Of the current superstep.
+    calls : Calls or None
+        The tasks that those have called.
     """
 
     __slots__ = (
+        "calls",
         "cells",
         "clock",
         "emitted",
@@ -216,6 +223,7 @@ class Run:
         self.ended = ""
         self.interrupts: list[Interrupt] = []
         self.tasks: list[Task] = []
+        self.calls: Any = None
 
     def take_answer(self) -> Any:
         """Take the answer that is meant for whoever asks first; None if there is none."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.constants import MISSING, PREVIOUS, PULL, PUSH
-from vecgraph.engine.ids import interrupt_id, task_id
+from vecgraph.engine.ids import interrupt_id, path_text, task_id
 from vecgraph.engine.run import Scratch
 from vecgraph.engine.scope import TaskScope
 
@@ -22,7 +23,7 @@ __all__ = ["RunScope"]
 class RunScope(TaskScope):
     """The task that runs now of a single run; one object serves all of a run's tasks."""
 
-    __slots__ = ("pulse", "run", "tables", "task")
+    __slots__ = ("blocking", "pulse", "run", "tables", "task")
 
     def __init__(self, shared: Shared, tables: Tables, run: Run, task: Task | None = None) -> None:
         super().__init__(shared)
@@ -30,6 +31,7 @@ class RunScope(TaskScope):
         self.run = run
         self.task: Any = task
         self.pulse: Pulse | None = None
+        self.blocking = False
 
     @property
     def node(self) -> str:
@@ -42,6 +44,29 @@ class RunScope(TaskScope):
         """The node."""
         spec: NodeSpec = self.task.spec
         return spec
+
+    @property
+    def origin(self) -> NodeSpec | None:
+        """The node whose metadata and tags the task has: of a called one, the caller's."""
+        task = self.task
+        while task.caller is not None:
+            task = task.caller
+        spec: NodeSpec = task.spec
+        return spec
+
+    @property
+    def stream_name(self) -> str:
+        """What tells the node's random numbers from those of others."""
+        return self.node if self.task.caller is None else path_text(self.task.path) + self.node
+
+    @property
+    def checkpoint_ns(self) -> str:
+        """Namespace of what runs inside the task."""
+        caller = self.task.caller
+        if caller is None:
+            return super().checkpoint_ns
+        around = RunScope(self.shared, self.tables, self.run, caller).checkpoint_ns
+        return f"{around}|{self.node}:{self.task_id}"
 
     @property
     def row(self) -> int:
@@ -131,7 +156,12 @@ class RunScope(TaskScope):
     def _made_id(self) -> str:
         task, thread = self.task, self.run.thread
         if thread is None:
-            return self.derived_id()
+            return self.derived_id(path_text(task.path) if task.caller else "")
+        if task.caller is not None:
+            around = RunScope(self.shared, self.tables, self.run, task.caller).checkpoint_ns
+            at, name = str(task.path[2]), task.spec.name
+            place = (f"{around}|{name}", str(self.run.step), name, PUSH)
+            return task_id(thread.id, *place, path_text(task.path[1]), at)
         if task.source is not None:
             failed = RunScope(self.shared, self.tables, self.run, task.source).task_id
             parts: tuple[str, ...] = (PUSH, "node_error_handler", failed)
@@ -161,9 +191,24 @@ class RunScope(TaskScope):
 
     def take_answer(self) -> Any:
         """Take an answer that is meant for whoever asks first, in this graph or around it."""
-        answer = self.run.take_answer()
+        calls = self.run.calls
+        with calls.lock if calls is not None else nullcontext():
+            answer = self.run.take_answer()
         parent = self.shared.parent
         return parent.take_answer() if answer is None and parent is not None else answer
+
+    def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
+        """Start a task of the functional API; return the future of its result."""
+        if self.run.calls is None:
+            from vecgraph.engine.calls import Calls  # it needs this module
+
+            self.run.calls = Calls(self.tables, self.run, self.shared)
+        return self.run.calls.call(self, spec, args, kwargs)
+
+    def emit_message(self, message: Any) -> None:
+        """Show a message in the ``messages`` stream now, if somebody listens."""
+        if self.shared.mail is not None:
+            self.shared.mail.push(message, self)
 
     def send(self, pairs: list[tuple[str, Any]]) -> None:
         """Add writes that the task makes while it runs."""

@@ -97,13 +97,13 @@ class TaskScope(TaskContext):
     @property
     def adds_to_config(self) -> bool:
         """Whether graphs in the task get more in their configs than the task's graph did."""
-        spec = self.spec
-        return spec is not None and bool(spec.metadata or spec.tags)
+        origin = self.origin
+        return origin is not None and bool(origin.metadata or origin.tags)
 
-    def derived_id(self) -> str:
+    def derived_id(self, call: str = "") -> str:
         """Return an id that is the same in every batch that the run is part of."""
         shared = self.shared
-        key = f"{shared.seed}|{shared.path}|{self.node}|{self.row}|{self.step}|{self.push}"
+        key = f"{shared.seed}|{shared.path}|{self.node}|{self.row}|{self.step}|{self.push}{call}"
         return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
 
     @property
@@ -112,11 +112,23 @@ class TaskScope(TaskContext):
         return None
 
     @property
+    def origin(self) -> NodeSpec | None:
+        """The node whose metadata and tags the task has."""
+        return self.spec
+
+    @property
+    def stream_name(self) -> str:
+        """What tells the node's random numbers from those of others."""
+        return self.node
+
+    @property
     def config(self) -> RunnableConfig:
         """The call's config with this task's place in its metadata."""
         config, spec, ns = self.shared.config, self.spec, self.checkpoint_ns
         push = self.push is not None
+        around = {"checkpoint_ns": self.shared.ns} if self.shared.ns else {}
         metadata = {
+            **around,
             **config.get("metadata", {}),
             "langgraph_step": self.step,
             "langgraph_node": self.node,
@@ -124,10 +136,10 @@ class TaskScope(TaskContext):
             "langgraph_path": self.place,
             "langgraph_checkpoint_ns": ns,
         }
-        tags = config.get("tags", [])
-        if spec is not None:
-            metadata.update(spec.metadata)
-            tags = [*tags, *spec.tags]
+        tags, origin = config.get("tags", []), self.origin
+        if origin is not None:
+            metadata.update(origin.metadata)
+            tags = [*tags, *origin.tags]
         configurable = {**config.get("configurable", {}), **self._coordinates(ns)}
         return {
             **config,
@@ -236,6 +248,13 @@ class TaskScope(TaskContext):
         ident = interrupt_id(self.checkpoint_ns, len(answers))
         raise GraphInterrupt((Interrupt(value, ident, response_schema=shape),))
 
+    def emit_message(self, message: Any) -> None:
+        """Show a message in the ``messages`` stream now, if somebody listens: nobody does."""
+
+    def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
+        """Start a task of the functional API; return the future of its result."""
+        raise NotImplementedError("nothing calls tasks here")
+
     def send(self, pairs: list[tuple[str, Any]]) -> None:
         """Add writes that the task makes while it runs."""
         raise NotImplementedError("rows of a lane have no answers to note")
@@ -251,7 +270,7 @@ class TaskScope(TaskContext):
 
     def _rng(self) -> Any:
         shared = self.shared
-        node, row = shared.path + self.node, self.row
+        node, row = shared.path + self.stream_name, self.row
         steps, tasks = self.words()
         return LazyGenerator(lambda: row_generator(shared.seed, row, int(steps), node, int(tasks)))
 

@@ -50,6 +50,10 @@ class Shared:
         Keeps what nodes wrote; None: nobody does.
     timeout : float or None
         Seconds that a superstep may take.
+    mail : Mail or None
+        Where tasks push messages to.
+    surroundings : Surroundings or None
+        What other libraries find around them while a task runs.
     debug : bool
         Nodes must not change their inputs in place.
     rows : int64 ndarray, or None
@@ -96,6 +100,8 @@ class Shared:
         self.cache: Any = None
         self.timeout: float | None = None
         self.debug = False
+        self.mail: Any = None
+        self.surroundings: Any = None
 
     @property
     def ns(self) -> str:

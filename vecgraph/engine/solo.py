@@ -1,7 +1,7 @@
 """A superstep in which every run is at one node: no writes meet, so nothing needs ordering.
 
 Where the tasks of a superstep share no row, each may be applied as soon as it has run: no
-other task reads or writes its rows. For a vector node with steady channels most of the
+other task reads or writes its rows. For a vector or a traced node with steady channels most of the
 general path is then known to do nothing, and is skipped: there is one write a channel, the
 routers' view of the state is the state to come, and no barrier, deferred node or packet
 takes part. Whatever does not fit (an exception, `Updates`, `Sends`, a returned list) goes
@@ -18,11 +18,13 @@ import numpy as np
 from vecgraph.channels.base import Write
 from vecgraph.columns import Column
 from vecgraph.constants import END
+from vecgraph.engine.execute import answered, end_of, routed
 from vecgraph.nodes.outcome import Outcome
 from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter
 from vecgraph.positions import compose
-from vecgraph.state import Batch, State
+from vecgraph.state import Batch, Inputs, State
+from vecgraph.tracing.outcomes import labels_of_answer, whole_columns
 from vecgraph.typing import Where
 
 if TYPE_CHECKING:
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from vecgraph.engine.site import Site
     from vecgraph.engine.tables import Tables
     from vecgraph.program import Branch, NodeSpec
+    from vecgraph.tracing.traced import Traced
 
 __all__ = ["Moved", "Solo", "Unfinished"]
 
 Moved = list[tuple[str, Where]]
 """Nodes that rows go to next, with their positions in the State."""
 
+_SHORT = frozenset({"traced", "vector"})
 _NOBODY = np.empty(0, np.intp)
 
 
@@ -57,7 +61,7 @@ class Unfinished:
 
 
 class Solo:
-    """A vector node whose supersteps may be short.
+    """A vector or traced node whose supersteps may be short.
 
     Attributes
     ----------
@@ -72,6 +76,8 @@ class Solo:
         self._tables = tables
         self.spec = spec
         self._fn: Any = spec.action and spec.action.fn
+        options = spec.action.options if spec.action else {}
+        self._traced: Traced | None = options.get("traced")
         self._inject = spec.action.inject if spec.action else {}
         self.targets = tuple(control.target[channel] for channel in spec.targets)
         assert isinstance(spec.writer, StateWriter)
@@ -86,10 +92,10 @@ class Solo:
     def of(cls, tables: Tables, control: Control, spec: NodeSpec) -> Solo | None:
         """Return the short form of a node, None if it has none."""
         action = spec.action
-        if action is None or action.tier != "vector" or not isinstance(spec.writer, StateWriter):
+        if action is None or action.tier not in _SHORT or not isinstance(spec.writer, StateWriter):
             return None
         if (
-            action.options
+            (action.options and action.tier == "vector")
             or spec.retry_policy
             or spec.joins
             or spec.name in control.consumed
@@ -102,7 +108,7 @@ class Solo:
         if any(name not in tables.channels for name in reads):
             return None
         routers = spec.branches
-        if len(routers) > 1 or any(b.action.tier != "vector" for b in routers):
+        if len(routers) > 1 or any(b.action.tier not in _SHORT for b in routers):
             return None
         if any(isinstance(b.reads, str) for b in routers):
             return None
@@ -121,16 +127,10 @@ class Solo:
             It does not fit.
         """
         spec = self.spec
-        scope.enter(spec.name, site, vectorised=True)
-        batch = Batch(m, site, spec.reads, lambda name: self._read(state, name, where))
-        try:
-            returned = self._fn(batch, **(scope.arguments(self._inject) if self._inject else {}))
-        except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
-            return Unfinished(_failed(m, error))
-        batch.close()
-        news = self._news(returned, m)
-        if news is None:
-            return Unfinished(self._general(returned, m))
+        call = self._called if self._traced is None else self._answered
+        news = call(state, where, m, site, scope)
+        if isinstance(news, Outcome):
+            return Unfinished(news)
         folded = self._folded(state, where, news)
         if folded is None:
             return Unfinished(_writes(news, m))
@@ -144,6 +144,38 @@ class Solo:
         for name, column in cells.items():
             state.change(name, where, column, compose(where, changed.get(name)))
         return moved, _NOBODY if self._tables.outputs.isdisjoint(cells) else where
+
+    def _called(
+        self, state: State, where: Where, m: int, site: Site, scope: LaneScope
+    ) -> dict[str, Column] | Outcome:
+        """Return what a function of columns gives: full columns, or an Outcome for all else."""
+        scope.enter(self.spec.name, site, vectorised=True)
+        batch = Batch(m, site, self.spec.reads, lambda name: self._read(state, name, where))
+        try:
+            returned = self._fn(batch, **(scope.arguments(self._inject) if self._inject else {}))
+        except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
+            return _failed(m, error)
+        batch.close()
+        news = self._news(returned, m)
+        return self._general(returned, m) if news is None else news
+
+    def _answered(
+        self, state: State, where: Where, m: int, site: Site, _scope: LaneScope
+    ) -> dict[str, Column] | Outcome:
+        """Return likewise what a traced function gives."""
+        assert self._traced is not None
+        inputs = Inputs(m, self.spec.reads, lambda name: self._read(state, name, where))
+        answer = self._traced.answer(inputs)
+        news = None if answer is None else whole_columns(answer)
+        if news is None or not self._keys.issuperset(news) or not self._is_plain(news):
+            return answered(self.spec, inputs, site, answer)
+        return news
+
+    def _is_plain(self, news: dict[str, Column]) -> bool:
+        """Return whether columns are arrays, and the routers need not see what was returned."""
+        if any(type(column.values) is not np.ndarray for column in news.values()):
+            return False
+        return all(not b.passthrough or set(b.reads).issuperset(news) for b in self.spec.branches)
 
     def _routed(self, news: dict[str, Column], chosen: Outcome, m: int) -> Unfinished:
         outcome = _writes(news, m)
@@ -214,6 +246,8 @@ class Solo:
 
         action, goals = branch.action, self._tables.goals
         assert action.fn is not None
+        if action.tier == "traced":
+            return self._choose_traced(branch, Inputs(m, branch.reads, read), site)
         batch = Batch(m, site, branch.reads, read)
         try:
             extra = site.scope.arguments(action.inject) if action.inject else {}
@@ -223,6 +257,16 @@ class Solo:
             return labels_of(action.name, returned, m, branch.ends, goals)
         except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
             return _failed(m, error)
+
+    def _choose_traced(self, branch: Branch, inputs: Inputs, site: Site) -> Moved | Outcome:
+        answer = branch.action.options["traced"].answer(inputs)
+        if answer is not None and not len(answer.suspects):
+            labels, where, _ = labels_of_answer(answer)
+            ends = [(end_of(branch, label, self._tables), at) for label, at in labels]
+            known = [(end, at) for end, at in ends if end is not None]
+            if not len(where) and len(known) == len(ends):
+                return known
+        return routed(self.spec, branch, inputs, site, answer)
 
 
 def _writes(news: dict[str, Column], m: int) -> Outcome:

@@ -248,7 +248,8 @@ class Thread:
         for task_id, channel, value in run.pending:
             if task_id in self.wrote:
                 by_task.setdefault(task_id, []).append((channel, value))
-        paths = {task.id: task.path for task in run.tasks}
+        called = () if run.calls is None else run.calls.tasks
+        paths = {task.id: task.path for task in (*run.tasks, *called)}
         asks += [
             self._put_writes(tables, task_id, pairs, paths.get(task_id, ()))
             for task_id, pairs in by_task.items()

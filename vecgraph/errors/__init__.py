@@ -17,6 +17,7 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    |   +-- TracingError (also ValueError)     a function without a column form
     +-- DamagedCheckpointError       a part of a store is missing or broken
     +-- CheckpointError              what only checkpoints can get wrong
     |   +-- CheckpointFormatError (also ValueError)    no checkpoints, or of an unknown version
@@ -45,6 +46,7 @@ from __future__ import annotations
 from vecgraph.errors._batch import BatchError as BatchError
 from vecgraph.errors._batch import BatchInputError as BatchInputError
 from vecgraph.errors._batch import InPlaceChangeError as InPlaceChangeError
+from vecgraph.errors._batch import TracingError as TracingError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
 from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
@@ -102,6 +104,7 @@ __all__ = [
     "NodeTimeoutError",
     "ParentCommand",
     "TaskNotFound",
+    "TracingError",
     "UnknownInterruptError",
     "UnserialisableError",
     "UnsupportedError",

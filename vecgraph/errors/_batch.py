@@ -13,6 +13,7 @@ __all__ = [
     "BatchError",
     "BatchInputError",
     "InPlaceChangeError",
+    "TracingError",
     "UnsupportedError",
     "VectorNodeError",
 ]
@@ -31,6 +32,29 @@ class BatchError(Exception):
 
     channel: str | None = None
     node: str | None = None
+
+
+class TracingError(BatchError, ValueError):
+    """A function without a column form, in a graph that is compiled with ``tracing="require"``.
+
+    Attributes
+    ----------
+    what, reason : str
+        Which function, and what stands in the way.
+    """
+
+    what: str = ""
+    reason: str = ""
+
+    @classmethod
+    def refused(cls, what: str, reason: str) -> TracingError:
+        """Build the error of a function that is not traced."""
+        error = cls(
+            f"The function of {what} is not traced: {reason}.\n"
+            "Hint: docs/reference/tracing.md says what is; or compile with tracing='auto'."
+        )
+        error.what, error.reason = what, reason
+        return error
 
 
 class BatchInputError(BatchError, ValueError):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
-from vecgraph.config import current_task, get_config
-from vecgraph.errors import UnsupportedError
+from vecgraph.config import current_task
 from vecgraph.messages import (
     REMOVE_ALL_MESSAGES,
     AnyMessage,
@@ -55,13 +54,10 @@ def push_message(message: AnyMessage, *, state_key: str | None = "messages") -> 
     pushed = message_of(message)
     if id_of(pushed) is None:
         raise ValueError("Message ID is required")
-    config = get_config()
-    # What the engine must offer: a method of the running task, and LangGraph's key.
-    emit: Any = getattr(current_task.get(), "emit_message", None)
-    send: Any = config["configurable"].get("__pregel_send")
-    if emit is None or (state_key and send is None):
-        raise UnsupportedError.feature("push_message()")
-    emit(pushed)
+    task = current_task.get()
+    if task is None:
+        raise RuntimeError("Called get_config outside of a runnable context")
+    task.emit_message(pushed)
     if state_key:
-        send([(state_key, pushed)])
+        task.send([(state_key, pushed)])
     return pushed

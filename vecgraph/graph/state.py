@@ -39,6 +39,7 @@ from vecgraph.types import (
 )
 
 if TYPE_CHECKING:
+    from vecgraph.engine.traced import TracingMode
     from vecgraph.program import Program
 
 __all__ = ["CompiledStateGraph", "StateGraph"]
@@ -354,6 +355,7 @@ class StateGraph:
         debug: bool = False,
         name: str | None = None,
         transformers: Sequence[Callable[..., Any]] | None = None,
+        tracing: TracingMode = "auto",
     ) -> App:
         """Return the app that runs this graph; later changes of the builder do not reach it.
 
@@ -369,9 +371,13 @@ class StateGraph:
             Name of the app, also when it is a node of another graph.
         transformers : sequence of callable, optional
             Of LangGraph's event streams, which are not there: refused.
+        tracing : {'auto', 'off', 'require'}
+            Whether batches run scalar functions in columns; see docs/reference/tracing.md.
 
         Raises
         ------
+        TracingError
+            `tracing` is ``"require"`` and a function has no column form.
         ValueError
             See `validate`; or an expression reads an unknown name.
         TypeError
@@ -395,6 +401,7 @@ class StateGraph:
             cache=cache,
             interrupt_before=before,
             interrupt_after=after,
+            tracing=tracing,
         )
 
     def lower(self, name: str = "LangGraph", interrupt: Sequence[str] | None = None) -> Program:

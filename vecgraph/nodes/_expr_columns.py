@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Values
 
-__all__ = ["Evaluated", "evaluate", "fold", "operations", "rows_of", "value_of"]
+__all__ = ["Evaluated", "evaluate", "fold", "member", "operations", "rows_of", "value_of"]
 
 # Up to so many rows the interpreter is done before NumPy's calls have begun to pay.
 _FEW: Final = 16
@@ -277,7 +277,7 @@ def _operate(node: Unary | Binary | Call | Member | IsNone, frame: Frame) -> Vec
         case Call(function):
             return call(function, vectors, frame)
         case Member():
-            return spread(lambda v, part: _member(node, v[0], part), vectors, frame)
+            return spread(lambda v, part: member(node, v[0], part), vectors, frame)
         case IsNone():
             return spread(lambda v, part: _is_none(node.negated, v[0], part), vectors, frame)
 
@@ -293,7 +293,8 @@ def _unary(op: str, operand: Vector, frame: Frame) -> Vector:
     return Vector("b", np.logical_not(operand.values), own=True)
 
 
-def _member(node: Member, operand: Vector, frame: Frame) -> Vector:
+def member(node: Member, operand: Vector, frame: Frame) -> Vector:
+    """Tell which rows are one of a list of constants."""
     items = node.items
     if operand.kind == "t":
         found = arrow.member(operand.values, items)
@@ -303,13 +304,13 @@ def _member(node: Member, operand: Vector, frame: Frame) -> Vector:
         texts = {item for item in items if isinstance(item, str)}
         found = np.fromiter((text in texts for text in operand.values), np.bool_, frame.n)
     elif numeric(operand):
-        return _member_number(node, operand, frame)
+        return _member_of_numbers(node, operand, frame)
     else:
         return frame.dead()
     return Vector("b", ~found if node.negated else found, own=True)
 
 
-def _member_number(node: Member, operand: Vector, frame: Frame) -> Vector:
+def _member_of_numbers(node: Member, operand: Vector, frame: Frame) -> Vector:
     found = np.zeros(frame.n, np.bool_)
     for item in node.items:
         if not isinstance(item, bool | int | float):

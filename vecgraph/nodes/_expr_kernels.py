@@ -214,18 +214,10 @@ def _float(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
         base, exponent = (np.asarray(each.values, np.float64) for each in (left, right))
         return finite_or_marked(libm("pow", base, exponent), (base, exponent), frame)
     out = _reuse("f", left, right)
-    if op not in {"/", "//", "%"}:
-        return Vector("f", _ARITHMETIC[op](left.values, right.values, out=out), own=True)
-    if op != "/" or (right.scalar and right.values == 0):
+    if op in {"/", "//", "%"} and not (right.scalar and right.values != 0):
+        # Looked for, since the processor does not report inf / 0 and nan / 0.
         _mark_zero(right, frame)
-        return Vector("f", _ARITHMETIC[op](left.values, right.values, out=out), own=True)
-    # The processor notices zero divisors for free, so look for them only when it did.
-    frame.run.flagged = False
-    out = _reuse("f", left)
-    quotient = np.divide(left.values, right.values, out=out)
-    if frame.run.flagged:
-        _mark_zero(right, frame)
-    return Vector("f", quotient, own=True)
+    return Vector("f", _ARITHMETIC[op](left.values, right.values, out=out), own=True)
 
 
 def _span(op: str, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:

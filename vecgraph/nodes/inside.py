@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from vecgraph.nodes.action import Action
 
-__all__ = ["graph_inside"]
+__all__ = ["acts_while_it_runs", "graph_inside"]
 
 
 def graph_inside(action: Action) -> Any:
@@ -26,9 +26,31 @@ def graph_inside(action: Action) -> Any:
     return next((value for value in _held(fn) if _is_app(value) and _keeps(value)), None)
 
 
+def acts_while_it_runs(action: Action) -> str | None:
+    """Return what a function may do before it returns that each run must note for itself.
+
+    It holds a task of the functional API, or `push_message`. None: nothing of that is seen.
+    """
+    fn: Any = action.fn or action.afn
+    if any(_is_a("TaskFunction", value) for value in _held(fn)):
+        return "calls tasks of the functional API"
+    code = getattr(_bare(fn), "__code__", None)
+    return "pushes messages" if code is not None and "push_message" in code.co_names else None
+
+
+def _bare(fn: Any) -> Any:
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return getattr(fn, "__func__", fn)
+
+
 def _is_app(value: Any) -> bool:
+    return _is_a("Compiled", value)
+
+
+def _is_a(name: str, value: Any) -> bool:
     # By its class: asking any object that a closure holds for attributes may do anything.
-    return any(kind.__name__ == "Compiled" for kind in type(value).__mro__)
+    return any(kind.__name__ == name for kind in type(value).__mro__)
 
 
 def _keeps(app: Any) -> bool:

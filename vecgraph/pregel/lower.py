@@ -70,6 +70,8 @@ def lower(
         streams=tuple(rules) if streams is None else _reads(streams),
         managed={key: rule for key, rule in given.items() if is_managed_value(rule)},
         name=name,
+        retry_policy=tuple(retry_policy),
+        cache_policy=cache_policy,
     )
 
 

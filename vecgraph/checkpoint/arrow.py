@@ -1,0 +1,101 @@
+"""Checkpoints in a folder of Arrow files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from vecgraph.checkpoint.codec import SerdePacker
+from vecgraph.checkpoint.directory.local import DirectoryStorage
+from vecgraph.checkpoint.log import LogSaver
+
+if TYPE_CHECKING:
+    import os
+
+    from vecgraph.checkpoint.codec import PacksValues
+    from vecgraph.checkpoint.pipeline import Durability
+
+__all__ = ["ArrowSaver"]
+
+
+class ArrowSaver(LogSaver):
+    """Keeps checkpoints in a folder, for one run as for a hundred thousand.
+
+    One process writes at a time; others may read meanwhile. What the calls returned from is
+    there after a crash of the process and, with ``durability="sync"``, of the machine.
+
+    Parameters
+    ----------
+    path : path
+        A folder; made if it is not there.
+    compression : str
+        ``"zstd"``, ``"lz4"`` or ``"none"``.
+    snapshot_every : int
+        So often a checkpoint says everything, so that reading one looks back no further; 0:
+        never. Lists are not repeated.
+    durability : str
+        When a checkpoint is safe: ``"sync"`` before the call returns, ``"async"`` soon (an
+        error is raised by the next call), ``"exit"`` when the saver is closed.
+    read_only : bool
+        Take no lock, change nothing, and see what the writer, another process, appends.
+    serde, packer
+        As for `InMemorySaver`.
+    blob_at : int
+        Values of so many bytes or more are stored once, whoever has them.
+
+    Raises
+    ------
+    CheckpointLockedError
+        Another writer has the folder.
+    CheckpointFormatError
+        The folder holds no checkpoints, or those of a later version.
+    CheckpointWriteError
+        The folder cannot be written to.
+    ValueError
+        An option has no such value.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from vecgraph.checkpoint.base import empty_checkpoint
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> config = {"configurable": {"thread_id": "1", "checkpoint_ns": ""}}
+    >>> checkpoint = empty_checkpoint()
+    >>> checkpoint["channel_values"], checkpoint["channel_versions"] = {"x": 7}, {"x": 1}
+    >>> with ArrowSaver(folder.name) as saver:
+    ...     stored = saver.put(config, checkpoint, {"step": 0}, {"x": 1})
+    >>> with ArrowSaver(folder.name, read_only=True) as saver:
+    ...     saver.get_tuple(config).checkpoint["channel_values"]
+    {'x': 7}
+    >>> folder.cleanup()
+    """
+
+    storage: DirectoryStorage
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        compression: Literal["zstd", "lz4", "none"] = "zstd",
+        snapshot_every: int = 64,
+        durability: Durability = "sync",
+        read_only: bool = False,
+        serde: Any = None,
+        packer: PacksValues | None = None,
+        blob_at: int = 1 << 14,
+    ) -> None:
+        _one_of("compression", compression, ("zstd", "lz4", "none"))
+        _one_of("durability", durability, ("sync", "async", "exit"))
+        super().__init__(
+            DirectoryStorage(path, read_only=read_only),
+            packer=packer if serde is None else SerdePacker(serde),
+            compression=None if compression == "none" else compression,
+            snapshot_every=snapshot_every,
+            durability=durability,
+            blob_at=blob_at,
+        )
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        known = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} is {value!r}.\nHint: it is one of {known}.")
