@@ -331,7 +331,9 @@ class Writer:
             versions=_whole_versions(base, said) if full else said.versions,
             seen=_whole_seen(base, said) if full else said.seen,
             dropped=[] if full else said.dropped,
-            metadata=None if parent is not None and packed == base.metadata else packed,
+            metadata=None
+            if not full and parent is not None and packed == base.metadata
+            else packed,
             updated=True if said.updated is not None and said.updated == updates else said.updated,
             extra=said.extra,
             sends=said.sends,
