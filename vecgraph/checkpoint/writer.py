@@ -281,11 +281,13 @@ class Writer:
         view = self._views.view(number)
         seqs = view.seqs
         latest = view.latest(set())
+        # What was deleted may be stored no more: its place stays hidden all the same.
+        end = max([*seqs[-1:], *self._marks.gone(number)], default=-1) + 1
         if latest is None:
-            return _Tail(0, "", -1, view.upto, {name for name, _ in self._early(number)})
+            return _Tail(end, "", -1, view.upto, {name for name, _ in self._early(number)})
         self._shelf.passed(latest.ts)
         early = {name for name, _ in self._early(number)}
-        return _Tail(seqs[-1] + 1, latest.id, latest.seq, view.upto, early)
+        return _Tail(end, latest.id, latest.seq, view.upto, early)
 
     def _early(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Return the writes that wait for their checkpoint: its id, and what a row says."""
