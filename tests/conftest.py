@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import services
 
 # A deadline measures the machine, not the code. CI draws the same examples every time, so a
 # red run is a changed program; new examples come from `dev` and, by the thousand, from `soak`.
@@ -25,3 +28,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 # LangGraph is only the oracle here: it must never try to reach a tracing service.
 os.environ["LANGSMITH_TRACING"] = "false"
 os.environ.pop("LANGCHAIN_TRACING_V2", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leave_nothing_on_servers():
+    yield
+    services.drop()

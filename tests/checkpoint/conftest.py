@@ -22,9 +22,3 @@ def embedded_postgres():
 def mysql():
     """URI of MySQL or MariaDB; skips the test where there is none."""
     return services.mysql()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _leave_nothing():
-    yield
-    services.drop()

@@ -18,7 +18,7 @@ def empty(saver, prefix="vecgraph"):
     storage.setup()
     with storage.writing():
         for table in ("chunks", "parts", "schemas"):
-            storage._session.rows(f"DELETE FROM {prefix}_{table}")
+            storage._db.session.rows(f"DELETE FROM {prefix}_{table}")
         storage._next = [0, 0]
         storage._schemas.clear()
     return saver

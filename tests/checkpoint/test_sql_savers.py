@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -19,6 +20,7 @@ from vecgraph.checkpoint.postgres import PostgresSaver
 from vecgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from vecgraph.checkpoint.sql import storage as sql_storage
 from vecgraph.checkpoint.sql.saver import driver, parts_of
+from vecgraph.checkpoint.sql.tables import TABLES
 from vecgraph.checkpoint.sqlite import SqliteSaver
 from vecgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from vecgraph.errors import (
@@ -168,7 +170,7 @@ def test_a_flush_that_fails_leaves_nothing_and_its_numbers_are_given_again(
 
     def fail(self, chunks):
         real(self, chunks)
-        raise self._session.errors("the disk is full")
+        raise self._db.session.errors("the disk is full")
 
     monkeypatch.setattr(sql_storage.SqlStorage, "_add_schemas", fail)
     with pytest.raises(CheckpointWriteError, match="the disk is full"):
@@ -190,7 +192,7 @@ def test_a_payload_larger_than_a_statement_may_be_is_split_and_put_together(open
     assert values(opened()) == {"x": large}
     saver.delete_thread("1")
     with saver.storage.reading():
-        parts = saver.storage._session.rows("SELECT number FROM vecgraph_parts")
+        parts = saver.storage._db.session.rows("SELECT number FROM vecgraph_parts")
     assert parts == []
 
 
@@ -233,12 +235,12 @@ def test_tables_of_a_newer_version_are_refused_and_left_alone(opened) -> None:
 
     def version(number):
         with storage.writing():
-            storage._session.rows(f"UPDATE vecgraph_log SET version = {number}")
+            storage._db.session.rows(f"UPDATE vecgraph_log SET version = {number}")
 
     version(99)
     with pytest.raises(CheckpointFormatError, match="version 99"):
         values(opened())
-    version(len(sql_storage.MIGRATIONS))
+    version(len(TABLES.migrations))
     assert values(opened()) == {"x": 1}
 
 
@@ -246,17 +248,18 @@ def test_tables_are_brought_from_one_version_to_the_next(opened, monkeypatch) ->
     saver = opened()
     put(saver, x=1)
     step = ("CREATE TABLE {p}_more (a {small})",)
-    monkeypatch.setattr(sql_storage, "MIGRATIONS", (*sql_storage.MIGRATIONS, step))
+    newer = replace(TABLES, migrations=(*TABLES.migrations, step))
+    monkeypatch.setattr(sql_storage, "TABLES", newer)
     again = opened()
     again.setup()
     again.setup()
     assert values(again) == {"x": 1}
     with again.storage.writing():
-        assert again.storage._session.rows("SELECT a FROM vecgraph_more") == []
-        assert again.storage._session.rows("SELECT version FROM vecgraph_log") == [(2,)]
+        assert again.storage._db.session.rows("SELECT a FROM vecgraph_more") == []
+        assert again.storage._db.session.rows("SELECT version FROM vecgraph_log") == [(2,)]
     with again.storage.writing():
-        again.storage._session.rows("DROP TABLE vecgraph_more")
-        again.storage._session.rows("UPDATE vecgraph_log SET version = 1")
+        again.storage._db.session.rows("DROP TABLE vecgraph_more")
+        again.storage._db.session.rows("UPDATE vecgraph_log SET version = 1")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +275,7 @@ def test_damage_is_reported_and_never_returned(opened, statement, reason) -> Non
     saver = opened()
     put(saver, x=1)
     with saver.storage.writing():
-        saver.storage._session.rows(statement)
+        saver.storage._db.session.rows(statement)
     with pytest.raises(DamagedCheckpointError, match=reason):
         values(opened())
 
@@ -298,7 +301,7 @@ def test_a_connection_that_the_server_ended_is_opened_again(opened) -> None:
     saver = opened()
     put(saver, x=1)
     if not isinstance(saver, SqliteSaver):
-        saver.storage._session._conn.close()
+        saver.storage._db.session._conn.close()
     assert values(saver) == {"x": 1}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vecgraph.app.cached import Cached
 from vecgraph.app.drawn import Drawn
 from vecgraph.app.many import ManyRuns
 from vecgraph.frames import History, history
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["App"]
 
 
-class App(ManyRuns, Drawn):
+class App(ManyRuns, Drawn, Cached):
     """A graph that is ready to run: one run with `invoke`, many with `batch`.
 
     Made by ``StateGraph.compile()``; safe to use from many threads. See `Compiled` for

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.app.options import configs_for
+from vecgraph.app.options import answers_of, configs_for
 from vecgraph.app.state import StateApi
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
@@ -45,6 +45,8 @@ class _Call:
         Config of each run, where each has a thread of its own.
     table : bool
         It is to give a table.
+    resume : None, True, or list of N objects
+        Whether runs go on where they stopped, with which answers.
     """
 
     part: Inputs
@@ -52,6 +54,7 @@ class _Call:
     shared: Shared
     configs: Threads | None
     table: bool
+    resume: Any = None
 
 
 class ManyRuns(StateApi):
@@ -68,6 +71,7 @@ class ManyRuns(StateApi):
         ids: Any = None,
         threads: Any = None,
         columns: bool | None = None,
+        resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
         **options: Any,
@@ -92,6 +96,11 @@ class ManyRuns(StateApi):
             n of a config with the thread ``t`` has the thread ``t/n``.
         columns : bool, optional
             True: a list of dicts gives a `BatchResult` too.
+        resume : True, or sequence of N answers, optional
+            Go on with the runs whose threads have checkpoints, where they stopped: only what
+            was not kept is run again, and a run that has ended gives its result at once. The
+            others begin with their inputs. Answers go to the runs that have asked something;
+            None leaves one waiting.
         progress : callable, optional
             Called with the numbers of runs done, running, failed, and run-steps so far.
         observer : callable, optional
@@ -106,11 +115,12 @@ class ManyRuns(StateApi):
         Raises
         ------
         BatchInputError
-            The table does not fit, or two runs have one thread.
+            The table does not fit, two runs have one thread, or there is nothing to resume
+            from.
         Exception
             For a list: the first failed run's, unless `return_exceptions`.
         """
-        if self._is_each(inputs, config, columns, options):
+        if self._is_each(inputs, config, columns, options, resume):
             each = self.batch_as_completed(
                 inputs,
                 config,
@@ -121,7 +131,7 @@ class ManyRuns(StateApi):
             )
             return [output for _, output in each]
         begin = perf_counter()
-        call = self._call(inputs, config, context, seed, ids, threads, columns, options)
+        call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
         results = self._results(call, progress, observer)
         return self._returned(call, results, begin, observer, return_exceptions=return_exceptions)
 
@@ -136,6 +146,7 @@ class ManyRuns(StateApi):
         ids: Any = None,
         threads: Any = None,
         columns: bool | None = None,
+        resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
         **options: Any,
@@ -147,7 +158,7 @@ class ManyRuns(StateApi):
         """
         import asyncio
 
-        if self._is_each(inputs, config, columns, options):
+        if self._is_each(inputs, config, columns, options, resume):
             outputs: list[Any] = [None] * len(inputs)
             each = self.abatch_as_completed(
                 inputs,
@@ -161,7 +172,7 @@ class ManyRuns(StateApi):
                 outputs[position] = output
             return outputs
         begin = perf_counter()
-        call = self._call(inputs, config, context, seed, ids, threads, columns, options)
+        call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
         if self.is_async:
             results = await self.engine.arun(
                 call.part,
@@ -170,6 +181,7 @@ class ManyRuns(StateApi):
                 configs=call.configs,
                 observer=observer,
                 progress=progress,
+                resume=call.resume,
             )
         else:
             results = await asyncio.to_thread(self._results, call, progress, observer)
@@ -224,13 +236,18 @@ class ManyRuns(StateApi):
             for task in tasks:
                 task.cancel()
 
-    def _is_each(self, inputs: Any, config: Any, columns: Any, options: dict[str, Any]) -> bool:
+    def _is_each(
+        self, inputs: Any, config: Any, columns: Any, options: dict[str, Any], resume: Any
+    ) -> bool:
         """Return whether each input is run by a call of its own."""
         if columns or (columns is None and is_columnar(inputs)):
             if given := sorted(_OF_ONE & options.keys()):
                 raise TypeError(f"{', '.join(given)}: only for lists of inputs, not for tables")
             return False
-        return isinstance(config, list) or not _OF_ONE.isdisjoint(options)
+        each = isinstance(config, list) or not _OF_ONE.isdisjoint(options)
+        if each and resume is not None:
+            raise BatchInputError.many_calls()
+        return each
 
     def _call(
         self,
@@ -242,6 +259,7 @@ class ManyRuns(StateApi):
         threads: Any,
         columns: bool | None,
         options: dict[str, Any],
+        resume: Any = None,
     ) -> _Call:
         table = bool(columns or (columns is None and is_columnar(inputs)))
         if table and isinstance(config, list):
@@ -259,7 +277,8 @@ class ManyRuns(StateApi):
         configs = None
         if shared.saver is not None:
             configs = Threads.of(shared.config, threads, inputs, numbers)
-        return _Call(part, numbers, shared, configs, table)
+        answers = answers_of(resume, part.m, has_saver=shared.saver is not None)
+        return _Call(part, numbers, shared, configs, table, answers)
 
     def _results(
         self, call: _Call, progress: Progress | None, observer: Observer | None
@@ -274,6 +293,7 @@ class ManyRuns(StateApi):
             configs=call.configs,
             observer=observer,
             progress=progress,
+            resume=call.resume,
         )
         return _on_new_loop(results) if on_loop else results
 

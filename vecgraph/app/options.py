@@ -7,6 +7,7 @@ import difflib
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.errors import BatchInputError
 from vecgraph.types import ensure_valid_checkpointer
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from vecgraph.app.base import Compiled
 
 __all__ = [
+    "answers_of",
+    "asked",
     "breakpoints",
     "check_options",
     "coerce_context",
@@ -44,6 +47,32 @@ def configs_for(config: Any, n: int) -> list[Any]:
 
 OPTIONS = ("durability", "interrupt_before", "interrupt_after", "control")
 """What a call may be given besides what its verb names."""
+
+
+def asked(before: Any, after: Any, durability: Any, control: Any) -> dict[str, Any]:
+    """Return the options of a call that are given."""
+    given = dict(zip(OPTIONS, (durability, before, after, control), strict=True))
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def answers_of(resume: Any, n: int, *, has_saver: bool) -> Any:
+    """Return how N runs are resumed: None, True, or a list of N answers.
+
+    Raises
+    ------
+    BatchInputError
+        There is no saver, or there are more or fewer answers than runs.
+    """
+    if resume is None or resume is False:
+        return None
+    if not has_saver:
+        raise BatchInputError.no_past()
+    if resume is True:
+        return True
+    answers = resume.to_pylist() if hasattr(resume, "to_pylist") else list(resume)
+    if len(answers) != n:
+        raise BatchInputError.length("resume", len(answers), n)
+    return answers
 
 
 def check_options(options: Mapping[str, Any]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from vecgraph.checkpoint.codec import SerdePacker
+from vecgraph.checkpoint.compaction import Compaction
 from vecgraph.checkpoint.directory.local import DirectoryStorage
 from vecgraph.checkpoint.log import LogSaver
+from vecgraph.checkpoint.serde.pack import Packer
+from vecgraph.errors import CheckpointWriteError, DamagedCheckpointError
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +39,8 @@ class ArrowSaver(LogSaver):
     durability : str
         When a checkpoint is safe: ``"sync"`` before the call returns, ``"async"`` soon (an
         error is raised by the next call), ``"exit"`` when the saver is closed.
+    compact_on_close : bool
+        Put what was written into Arrow files when the saver is closed, as `compact` does.
     read_only : bool
         Take no lock, change nothing, and see what the writer, another process, appends.
     serde, packer
@@ -78,6 +84,7 @@ class ArrowSaver(LogSaver):
         compression: Literal["zstd", "lz4", "none"] = "zstd",
         snapshot_every: int = 64,
         durability: Durability = "sync",
+        compact_on_close: bool = True,
         read_only: bool = False,
         serde: Any = None,
         packer: PacksValues | None = None,
@@ -93,6 +100,42 @@ class ArrowSaver(LogSaver):
             durability=durability,
             blob_at=blob_at,
         )
+        self._compacts = compact_on_close and not read_only
+        # Another packer may encrypt: what it packs is nobody else's to read.
+        unpack = self.packer.unpack if type(self.packer) is Packer else None
+        parts = (self._shelf, self._threads, self._marks, self.storage)
+        self._compaction = Compaction(*parts, unpack)
+
+    def compact(self) -> None:
+        """Put the checkpoints into few Arrow files that pandas, polars and DuckDB open.
+
+        Room that deleted checkpoints took is given back. Readers go on meanwhile; a process
+        that dies leaves everything as it was.
+
+        Raises
+        ------
+        CheckpointWriteError
+            The files could not be written; everything is as it was.
+        DamagedCheckpointError
+            Something cannot be read; everything is as it was.
+        """
+        self._write(self._compaction.run)
+
+    def close(self) -> None:
+        """Make everything durable, put it together, and let go of the folder."""
+        with self._lock:
+            try:
+                self._end()
+            finally:
+                super().close()
+
+    def _end(self) -> None:
+        if self._compacts and self.storage.is_open:
+            self._compacts = False
+            self._shelf.drain()
+            # Nothing is lost without it: what was stored is where it was.
+            with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
+                self.compact()
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

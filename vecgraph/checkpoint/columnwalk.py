@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vecgraph.typing import Mask, Rows, Values
 
 __all__ = ["ColumnState", "RowState", "Walk"]
+
+_WHOLE = ("ids", "nodes", "columns")
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class ColumnState:
         asked, ended or been answered.
     foreign : bool ndarray of shape (N,)
         Whether the thread's versions are no integers: another library began it.
+    ids : dict of int to str
+        Ids of the checkpoints, by position, that do not follow from their places and times.
     nodes : list of tuple of str
     columns : dict of str to Column
         Each channel that any of them has, absent where it has no value. Barriers are bool
@@ -60,11 +64,20 @@ class ColumnState:
     due: npt.NDArray[np.int32]
     pending: Mask
     foreign: Mask
+    ids: dict[int, str] = field(default_factory=dict)
     nodes: list[tuple[str, ...]] = field(default_factory=list)
     columns: dict[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.threads)
+
+    def take(self, at: Rows) -> ColumnState:
+        """Return the checkpoints at positions."""
+        rows = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name not in _WHOLE}
+        columns = {name: column.take(at) for name, column in self.columns.items()}
+        own = enumerate(at.tolist() if self.ids else ())
+        ids = {i: self.ids[place] for i, place in own if place in self.ids}
+        return replace(self, **rows, columns=columns, ids=ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,7 @@ class Walk:
         self._sets = np.zeros((2, n), np.int32)
         self._nodes: dict[tuple[str, ...], int] = {(): 0}
         self._signals: set[str] = set()
+        self._ids: dict[int, str] = {}
 
     def known(self, channels: Iterable[str]) -> None:
         """Note that there are channels: all look for them.
@@ -226,6 +240,7 @@ class Walk:
         if not self.placed[target]:
             self._numbers[:, target] = (found.row.step or 0, found.clock, found.row.ts)
             self._sets[:, target] = (0, self._code(found.due))
+            self._ids[target] = found.row.id
             self._placed(at)
         self.foreign[target] = found.foreign
         self.stop(at)
@@ -244,6 +259,7 @@ class Walk:
             due=due,
             pending=pending,
             foreign=self.foreign,
+            ids=self._ids,
             nodes=list(self._nodes),
             columns={channel: self._column(channel) for channel in self.need},
         )

@@ -12,6 +12,7 @@ import numpy as np
 from vecgraph.checkpoint.entries import APPEND, CLEAR, PUT, REF, SAME, UPDATES, Entry
 from vecgraph.checkpoint.id import checkpoint_id
 from vecgraph.checkpoint.typed import APPENDED, CLEARED
+from vecgraph.constants import INTERRUPT
 from vecgraph.engine.flush import PUSHED
 
 if TYPE_CHECKING:
@@ -363,8 +364,7 @@ class ColumnRow:
         state.age += 1
         state.metadata = self.chunk.text("metadata", self.row)
         if graph is not None:
-            for node in self.nodes("ran"):
-                self._ran(state, graph, node, clock)
+            self._all_ran(state, graph, clock)
         for channel, marker, is_change in self.changed():
             if is_change:
                 state.versions[channel] = clock
@@ -380,6 +380,14 @@ class ColumnRow:
                 state.cells[channel] = cell
         if graph is not None:
             self._due(state, graph, clock)
+
+    def _all_ran(self, state: Resolved, graph: GraphForm, clock: int) -> None:
+        ran = self.nodes("ran")
+        if INTERRUPT in ran:  # the run was gone on with: that has seen all that there was
+            state.seen[INTERRUPT] = dict(state.versions)
+        for node in ran:
+            if node != INTERRUPT:
+                self._ran(state, graph, node, clock)
 
     def _base(self, channel: str) -> int:
         base = self.chunk.cells(channel).base

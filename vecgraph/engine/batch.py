@@ -7,27 +7,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vecgraph.engine.control import Control, refusal
 from vecgraph.engine.keeping import Keeper
 from vecgraph.engine.lanes import LANE, Lanes
 from vecgraph.engine.quick import Quick
-from vecgraph.engine.records import together
+from vecgraph.engine.resume import resumed_inputs
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
+from vecgraph.engine.threaded import threaded
 from vecgraph.engine.traced import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vecgraph.engine.past import Past
     from vecgraph.engine.records import Observer, Progress, Results
     from vecgraph.engine.shared import Shared
     from vecgraph.program import Program
     from vecgraph.state import Inputs
     from vecgraph.typing import Rows, Where
 
-__all__ = ["SMALL", "Engine"]
+__all__ = ["SMALL", "Call", "Engine"]
 
 SMALL = 32
 """Below this many rows a run at a time is cheaper than columns."""
@@ -115,6 +115,7 @@ class Engine:
         configs: Any = None,
         observer: Observer | None = None,
         progress: Progress | None = None,
+        resume: Any = None,
     ) -> Results:
         """Run every row of `inputs` to its end, in this thread.
 
@@ -125,13 +126,17 @@ class Engine:
         configs : sequence of RunnableConfig, optional
             Of each run, if they differ.
         observer, progress : callable, optional
+        resume : True, or sequence of N objects, optional
+            Runs with a past go on, whatever their inputs; with these answers.
         """
-        call = _Call(self, shared, ids, configs, observer)
+        call = Call(self, shared, ids, configs, observer)
         with _paused_gc(inputs.m):
             if inputs.m < self.small or self.refusal_of(shared) is not None:
+                if resume is not None:
+                    inputs = resumed_inputs(inputs, configs, shared.saver, resume)
                 return call.singly(inputs, None, progress)
             if shared.saver is not None:
-                return call.threaded(inputs, progress)
+                return threaded(call, inputs, progress, resume)
             return (call.in_lanes if configs is None else call.singly)(inputs, None, progress)
 
     async def arun(
@@ -143,8 +148,11 @@ class Engine:
         configs: Any = None,
         observer: Observer | None = None,
         progress: Progress | None = None,
+        resume: Any = None,
     ) -> Results:
         """Run every row on the event loop; no row waits for another one's node; see `run`."""
+        if resume is not None:
+            inputs = resumed_inputs(inputs, configs, shared.saver, resume)
         singly = Singly(
             self.tables, shared, ids, configs=configs, observer=observer, progress=progress
         )
@@ -152,7 +160,7 @@ class Engine:
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """One call of an engine: its runs, or a part of them, on either path."""
 
     engine: Engine
@@ -175,7 +183,12 @@ class _Call:
         return runs.run(part.rows())
 
     def in_lanes(
-        self, part: Inputs, at: Where, progress: Progress | None, numbers: Rows | None = None
+        self,
+        part: Inputs,
+        at: Where,
+        progress: Progress | None,
+        numbers: Rows | None = None,
+        past: Past | None = None,
     ) -> Results:
         """Run the runs at places `at` in lanes; `numbers` are those of their threads."""
         engine, shared = self.engine, self.shared
@@ -186,7 +199,7 @@ class _Call:
         keeper = None
         if numbers is not None:
             threads = self.configs if at is None else self.configs.take(at)
-            keeper = Keeper(tables, control, shared, ids, threads, numbers)
+            keeper = Keeper(tables, control, shared, ids, threads, numbers, past)
         lanes = Lanes(
             tables,
             control,
@@ -197,36 +210,9 @@ class _Call:
             observer=self.observer,
             on_step=progress,
             keeper=keeper,
+            past=past,
         )
         return lanes.run(part)
-
-    def threaded(self, inputs: Inputs, progress: Progress | None) -> Results:
-        """Run runs with threads: new ones in lanes, those with a past one by one."""
-        saver = self.shared.saver
-        numbers = self.configs.register(saver)
-        fresh = saver.latest_places(numbers) < 0
-        if fresh.all():
-            return self.in_lanes(inputs, None, progress, numbers)
-        if not fresh.any():
-            return self.singly(inputs, None, progress)
-        old, new = np.flatnonzero(~fresh), np.flatnonzero(fresh)
-        first = self.singly(inputs.take(old), old, progress)
-        more = _after(first, progress)
-        second = self.in_lanes(inputs.take(new), new, more, numbers[new])
-        return together([first, second], [old, new])
-
-
-def _after(before: Results, progress: Progress | None) -> Progress | None:
-    """Return a progress callback that adds what was done before."""
-    if progress is None:
-        return None
-    failed = len(before.errors)
-    done = len(before) - failed
-
-    def shown(done_now: int, running: int, failed_now: int, steps: int) -> None:
-        progress(done + done_now, running, failed + failed_now, before.run_steps + steps)
-
-    return shown
 
 
 def _actions(program: Program) -> Iterator[Any]:

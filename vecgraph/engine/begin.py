@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vecgraph.program import Reads
     from vecgraph.types import Interrupt
 
-__all__ = ["Replay", "apply_input", "begin", "input_pairs", "open_questions"]
+__all__ = ["Replay", "apply_input", "begin", "input_pairs", "is_map", "open_questions"]
 
 
 class Replay:
@@ -189,7 +189,7 @@ def _take_answers(start: _Start, resume: Any) -> bool:
     run = start.run
     if run.thread is None:
         raise RuntimeError("Cannot use Command(resume=...) without checkpointer")
-    if isinstance(resume, dict) and all(_is_id(key) for key in resume):
+    if is_map(resume):
         run.resume_map = resume
         return True
     if len({question.id for question in open_questions(run)}) > 1:
@@ -199,6 +199,11 @@ def _take_answers(start: _Start, resume: Any) -> bool:
             "#handling-multiple-interrupts."
         )
     return False
+
+
+def is_map(resume: Any) -> bool:
+    """Return whether an answer is a map from the ids of questions to their answers."""
+    return isinstance(resume, dict) and all(_is_id(key) for key in resume)
 
 
 def _is_id(key: Any) -> bool:

@@ -321,11 +321,10 @@ async def _together(server: Server) -> None:
     """Run the tasks of a superstep side by side; the first failure cancels the others."""
     import asyncio
 
-    run, shared = server.run, server.shared
-    if shared.cache is not None and (keys := keys_of(run.tasks)):
-        for task in taken(keys, await shared.cache.aget(list(keys))):
-            await server.keep(task)
-    waiting = [task for task in run.tasks if not task.pairs]
+    shared = server.shared
+    waiting = await server.waiting()
+    if not waiting:
+        return
     if len(waiting) == 1 and shared.timeout is None:
         with suppress(FailedTask):
             await server.serve(waiting[0])

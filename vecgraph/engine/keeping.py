@@ -6,6 +6,7 @@ nodes that ran follow from a few small columns, values are the channels' columns
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,12 @@ import pyarrow as pa
 
 from vecgraph.channels.log import Log
 from vecgraph.columns import Column, objects
-from vecgraph.constants import INPUT, MISSING, PULL, PUSH, START, TASKS
+from vecgraph.constants import INPUT, INTERRUPT, MISSING, PULL, PUSH, RESUME, START, TASKS
 from vecgraph.engine.flush import PUSHED, ColumnChange, Flush
 from vecgraph.engine.forms import graph_form
 from vecgraph.engine.ids import checkpoint_id, path_text, task_id
-from vecgraph.engine.pending import left_by
+from vecgraph.engine.past import ANEW
+from vecgraph.engine.pending import Beside, left_by
 from vecgraph.engine.thread import tracked
 from vecgraph.positions import compose, mask_of, positions, union, without
 from vecgraph.state import Journal
@@ -25,15 +27,17 @@ from vecgraph.state import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from vecgraph.engine.answers import Answers
     from vecgraph.engine.control import Control
     from vecgraph.engine.lane import Lane
+    from vecgraph.engine.past import Past
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.superstep import Applied
     from vecgraph.engine.tables import Tables
     from vecgraph.engine.tasks import Due
     from vecgraph.engine.threads import Threads
     from vecgraph.state import Inputs, State
-    from vecgraph.typing import Rows, Where
+    from vecgraph.typing import Mask, Rows, Where
 
 __all__ = ["Keeper"]
 
@@ -54,6 +58,8 @@ class Keeper:
         Config of each run.
     numbers : int64 ndarray of shape (N,)
         Thread of each run, as the saver numbers them.
+    past : Past, optional
+        The checkpoints that the runs go on from.
 
     Attributes
     ----------
@@ -72,6 +78,7 @@ class Keeper:
         ids: Rows,
         threads: Threads,
         numbers: Rows,
+        past: Past | None = None,
     ) -> None:
         n = len(numbers)
         self.tables = tables
@@ -82,9 +89,12 @@ class Keeper:
         self.config = shared.config
         self._ids = ids
         self._place: dict[int, int] | None = None
-        self.seq = np.full(n, 1, np.int64)
-        self.clock = np.full(n, 2, np.int64)
-        self.stamp = np.zeros(n, np.int64)
+        begun = _Begun.of(n) if past is None else _Begun.after(past)
+        self.seq, self.clock, self.stamp = begun.seq, begun.clock, begun.stamp
+        self._input_step, self._answers = begun.input_step, begun.answers
+        self._sent = begun.sent
+        self._resumed = begun.resumed
+        self._known_ids = {} if past is None else past.ids
         self.form = graph_form(tables, control)
         self._growing = tuple(
             name
@@ -92,7 +102,6 @@ class Keeper:
             if channel.grows and name not in control.names
         )
         self._before: dict[str, Column] = {}
-        self._sent = np.zeros(n, np.bool_)  # runs with Sends pending
         self._due: list[Due] = []
         self._taking: Where = None
 
@@ -110,6 +119,8 @@ class Keeper:
         return self._id(self.place_of(run), step)
 
     def _id(self, at: int, step: int) -> str:
+        if at in self._known_ids:
+            return self._known_ids[at]
         seq = step + int(self.seq[at])
         return checkpoint_id(int(self.stamp[at]), step, int(self.numbers[at]), seq)
 
@@ -118,29 +129,25 @@ class Keeper:
         name: str = self.threads.name(self.place_of(run))
         return name
 
-    def admit(self, rows: Rows, inputs: Inputs) -> None:
+    def admit(self, state: State, inputs: Inputs) -> None:
         """Keep the inputs of runs that begin.
 
         Parameters
         ----------
-        rows : int64 ndarray of shape (K,)
-            Numbers of the runs, as places in the batch.
+        state : State
+            Of the runs; its journal knows what became of the tasks that they let go.
         """
-        rows, column = _begun(rows, inputs)
-        k = len(rows)
-        if not k:
+        rows, column = _begun(state.rows, inputs)
+        if not len(rows):
             return
-        nobody = np.zeros(k, np.int16)
-        step = np.full(k, -1, np.int64)
-        self._flush(
-            rows,
-            step,
-            nodes=[(INPUT,), (START,)],
-            ran=nobody,
-            due=nobody + np.int16(1),
-            changes={START: [ColumnChange(None, column)]},
-            source="input",
-        )
+        changes = {START: [ColumnChange(None, column)]}
+        if state.journal is not None:
+            changes.update(self._changes(state, None))
+        before = [(INPUT, None), *_ran(self._due)]
+        ran, due, nodes = _coded(before, [(START, None)], None, len(rows))
+        step = self._input_step[rows]
+        self._flush(rows, step, nodes=nodes, ran=ran, due=due, changes=changes, source="input")
+        self._end(state)
 
     def begin(self, lane: Lane) -> None:
         """Get ready for a superstep."""
@@ -163,36 +170,49 @@ class Keeper:
             changes = dict(self._changes(state, at))
             assert state.journal is not None
             after = _next(applied.due, state.journal.unsignalled, len(state))
-            ran, due, nodes = _coded(_ran(self._due), after, at, len(state))
             rows, steps = (state.rows, step) if at is None else (state.rows[at], step[at])
+            before = [*_ran(self._due), *self._gone_on(state, rows)]
+            ran, due, nodes = _coded(before, after, at, len(state))
             whole = self._snapshot(state, rows, steps, at)
             self._flush(rows, steps, nodes=nodes, ran=ran, due=due, changes=changes, whole=whole)
         if applied.failures or applied.asked:
             self._leave(state, applied, step)
+        self._end(state)
+
+    def _end(self, state: State) -> None:
         state.journal, self._before, self._due, self._taking = None, {}, [], None
 
     def _leave(self, state: State, applied: Applied, step: Rows) -> None:
         """Keep what the tasks of the runs that stop have left, beside their last checkpoints."""
         stopped = mask_of(np.array([*applied.failures, *applied.asked], np.intp), len(state))
+        beside = Beside()
         for left in left_by(applied.stuck, stopped):
             at, now = int(state.rows[left.position]), int(step[left.position])
             found = self._id(at, now - 1)
             name, push = left.spec.name, left.push
             parts = (PULL, *sorted(left.spec.triggers)) if push is None else (PUSH, str(push))
             place = (PULL, name) if push is None else (PUSH, push, False)
-            self.saver.put_writes(
-                {
-                    **self.threads[at],
-                    "configurable": {
-                        "thread_id": self.threads.name(at),
-                        "checkpoint_ns": "",
-                        "checkpoint_id": found,
-                    },
-                },
-                tracked(self.tables, left.pairs),
-                task_id(found, name, str(now), name, *parts),
-                path_text(place),
-            )
+            task = task_id(found, name, str(now), name, *parts)
+            answers = self._answers.get(at)
+            if answers is not None and task in answers.told:
+                left.pairs.append((RESUME, answers.told[task]))
+            where = int(self.numbers[at]), now - 1 + int(self.seq[at])
+            beside.add(where, task, path_text(place), tracked(self.tables, left.pairs))
+        beside.put(self.saver)
+
+    def _gone_on(self, state: State, rows: Rows) -> list[_Named]:
+        """Return where a superstep was the first of runs that went on from checkpoints."""
+        if self._resumed is None:
+            return []
+        where = np.flatnonzero(self._resumed[state.rows])
+        self._resumed[rows] = False
+        if not self._resumed.any():
+            self._resumed = None
+        return [(INTERRUPT, where)] if len(where) else []
+
+    def answers_of(self, run: int) -> Answers | None:
+        """Return what the run with a number has been told."""
+        return self._answers.get(self.place_of(run)) if self._answers else None
 
     def _kept(self, applied: Applied, n: int) -> Where:
         """Return the positions of the runs that took part and went through."""
@@ -218,6 +238,9 @@ class Keeper:
             **parts,
         )
         self.stamp[rows] = self.saver.write_columns(flush)
+        for known in (self._answers, self._known_ids):
+            for place in rows.tolist() if known else ():
+                known.pop(place, None)
 
     def _changes(self, state: State, at: Where) -> Iterator[tuple[str, list[ColumnChange]]]:
         assert state.journal is not None
@@ -314,6 +337,33 @@ class Keeper:
             name: self.tables.channels[name].checkpoint_columns(state.gather(name, at))
             for name in names
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """How N runs begin: see `Keeper`; `input_step` is that of the checkpoint of an input."""
+
+    seq: Rows
+    clock: Rows
+    stamp: Rows
+    input_step: Rows
+    sent: Mask
+    resumed: Mask | None
+    answers: dict[int, Answers]
+
+    @classmethod
+    def of(cls, n: int) -> _Begun:
+        """Return how new runs begin."""
+        one = np.ones(n, np.int64)
+        return cls(one, one * 2, one * 0, -one, np.zeros(n, np.bool_), None, {})
+
+    @classmethod
+    def after(cls, past: Past) -> _Begun:
+        """Return how runs begin that have a past."""
+        step = past.step
+        resumed = None if past.kind == ANEW else np.ones(len(step), np.bool_)
+        lead = past.seq - step, past.clock - step
+        return cls(*lead, past.stamp.copy(), step + 1, past.sent(), resumed, past.answers)
 
 
 def _begun(rows: Rows, inputs: Inputs) -> tuple[Rows, Column]:

@@ -29,6 +29,8 @@ class Lane:
         Tick of each run's step 0.
     oldest : int
         The smallest of them when the lane was made.
+    stops : int64 ndarray of shape (L,), or None
+        Last step that each run may take, where they go on from checkpoints.
     live : Where
         Positions of the runs that have not ended.
     due : list of Due
@@ -39,13 +41,14 @@ class Lane:
         Outputs as last emitted, where a channel may change without a write.
     """
 
-    __slots__ = ("_uniform", "birth", "due", "emitted", "live", "oldest", "shown", "state")
+    __slots__ = ("_uniform", "birth", "due", "emitted", "live", "oldest", "shown", "state", "stops")
 
     def __init__(self, state: State, birth: np.ndarray) -> None:
         self.state = state
         self.birth = birth
         self._uniform = birth.strides == (0,)
         self.oldest = int(birth[0] if self._uniform else birth.min()) if len(birth) else 0
+        self.stops: np.ndarray | None = None
         self.live: Where = None
         self.due: list[Due] = []
         self.emitted: np.ndarray | None = np.zeros(len(state), np.bool_)
@@ -62,6 +65,7 @@ def dense(lane: Lane) -> Lane:
     if live is None:
         return lane
     left = Lane(lane.state.take(live), lane.born(live))
+    left.stops = None if lane.stops is None else lane.stops[live]
     left.emitted = None if lane.emitted is None else lane.emitted[live]
     left.shown = {name: column.take(live) for name, column in lane.shown.items()}
     if len(lane.due) == 1 and lane.due[0].queue is None:
@@ -114,6 +118,8 @@ def together(a: Lane, b: Lane) -> Lane:
     """Return a lane with the rows of both, `a`'s first; both dense."""
     n, m = len(a.state), len(b.state)
     lane = Lane(State.concat([a.state, b.state]), np.concatenate([a.birth, b.birth]))
+    if a.stops is not None and b.stops is not None:
+        lane.stops = np.concatenate([a.stops, b.stops])
     if a.emitted is None and b.emitted is None:
         lane.emitted = None
     else:

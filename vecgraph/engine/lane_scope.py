@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecgraph.constants import PULL, PUSH
+from vecgraph.constants import PULL, PUSH, RESUME
 from vecgraph.engine.ids import task_id
 from vecgraph.engine.run import Run, Scratch, Task
 from vecgraph.engine.run_scope import RunScope
@@ -142,11 +142,20 @@ class LaneScope(TaskScope):
         return super().thread_id if self._keeper is None else self._keeper.thread_of(self._number)
 
     def scratch(self) -> Scratch:
-        """Return what the task of the row that is served counts; it has not been asked before."""
+        """Return what the task of the row that is served counts, with the answers it got before."""
         at = len(self._done)
         if self._scratch[0] != at:
-            self._scratch = (at, Scratch([]))
+            self._scratch = (at, Scratch(self._known()))
         return self._scratch[1]
+
+    def _known(self) -> list[Any]:
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        return [] if answers is None else answers.of(self.task_id, self.checkpoint_ns)
+
+    def take_answer(self) -> Any:
+        """Take an answer that is meant for whoever asks first; None if there is none."""
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        return None if answers is None else answers.take()
 
     def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
         """Run a task of the functional API; return the future that holds its result.
@@ -166,10 +175,14 @@ class LaneScope(TaskScope):
         return future
 
     def send(self, pairs: list[tuple[str, Any]]) -> None:
-        """Refuse writes that a task makes while it runs.
+        """Note the answers that the task has asked for so far; refuse other writes.
 
         Graphs whose nodes are seen to call `push_message` do not run in lanes.
         """
+        answers = None if self._keeper is None else self._keeper.answers_of(self._number)
+        if answers is not None and pairs[-1][0] == RESUME:
+            answers.told[self.task_id] = pairs[-1][1]
+            return
         raise UnsupportedError(
             f"Node {self.node!r} writes to {pairs[0][0]!r} while it runs, which rows of a lane "
             "cannot.\nHint: call push_message by its name in the node's own function."

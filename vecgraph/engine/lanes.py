@@ -20,11 +20,12 @@ from vecgraph.engine.archive import Archive
 from vecgraph.engine.lane import Lane, dense, drop, same, together
 from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.memory import keep_freed_memory
+from vecgraph.engine.past import ANEW, GOES_ON, WAITS
 from vecgraph.engine.read import Clock
 from vecgraph.engine.records import Observer, Results, RowError, Superstep, TaskRecord, status_of
 from vecgraph.engine.site import LaneSite
 from vecgraph.engine.solo import Moved, Solo, Unfinished
-from vecgraph.engine.superstep import Applied, apply, execute, proceed
+from vecgraph.engine.superstep import Applied, apply, execute, proceed, tick
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.engine.tasks import Due, Executed
 from vecgraph.errors import GraphRecursionError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from vecgraph.engine.control import Control
     from vecgraph.engine.keeping import Keeper
+    from vecgraph.engine.past import Past
     from vecgraph.engine.shared import Shared
     from vecgraph.program import NodeSpec
     from vecgraph.typing import Rows, Where
@@ -71,6 +73,8 @@ class Lanes:
         Gets the archive after each superstep, for progress.
     keeper : Keeper, optional
         Keeps a checkpoint of every run after each superstep.
+    past : Past, optional
+        The checkpoints that the runs go on from.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Lanes:
         observer: Observer | None = None,
         on_step: Callable[[int, int, int, int], None] | None = None,
         keeper: Keeper | None = None,
+        past: Past | None = None,
     ) -> None:
         self.tables = tables
         self.control = control
@@ -96,6 +101,7 @@ class Lanes:
         self.observer = observer
         self.on_step = on_step
         self.keeper = keeper
+        self.past = past
         self.scope = LaneScope(shared, tables, keeper)
         self.tick = 0
         self.supersteps = 0
@@ -147,6 +153,8 @@ class Lanes:
         begin, end = self._next, self._next + n
         self._next, self._waiting = end, self._waiting - n
         part = self._inputs if n == len(self.ids) else self._inputs.slice(begin, end)
+        if self.past is not None:
+            return self._compact(self._go_on(self.past, begin, end, part))
         tables = self.tables
         columns = {
             name: channel.empty(n)
@@ -154,24 +162,67 @@ class Lanes:
             if name not in self.control.names and name != START
         }
         columns.update(self.control.empty(n))
-        rows = self._positions[begin:end]
-        lane = Lane(State(rows, columns), same(self.tick, n))
-        if not tables.steady_outputs:
-            lane.shown = {name: Column.absent(n) for name in names_of(tables.program.outputs)}
-        lane.due = [Due(tables.nodes[START], None)]
-        if self.keeper is not None:
-            self.keeper.admit(rows, part)
-        self._step(lane, part)
+        lane = Lane(State(self._positions[begin:end], columns), same(self.tick, n))
+        self._start(lane, part)
         lane.oldest = self.tick - 1  # the lane's next superstep is step 1 of these runs
         lane.birth = same(lane.oldest, len(lane.state))
         return self._compact(lane)
+
+    def _start(self, lane: Lane, inputs: Inputs, *, keeps: bool = True) -> None:
+        """Run the superstep of START; keep the inputs first, if they are not kept yet."""
+        tables = self.tables
+        if not tables.steady_outputs:
+            names = names_of(tables.program.outputs)
+            lane.shown = {name: Column.absent(len(lane.state)) for name in names}
+        lane.due = [Due(tables.nodes[START], None)]
+        if self.keeper is not None and keeps:
+            self.keeper.admit(lane.state, inputs)
+        self._step(lane, inputs)
+
+    def _go_on(self, past: Past, begin: int, end: int, inputs: Inputs) -> Lane:
+        """Put runs where their checkpoints left them, and give them their inputs, if any."""
+        step = past.step[begin:end]
+        first = step + (2 if past.kind == ANEW else 1)
+        lane = Lane(State(self._positions[begin:end], past.columns(begin, end)), self.tick - first)
+        lane.stops = step + self.shared.limit + 2
+        if past.kind != GOES_ON:
+            waits = past.kind == WAITS
+            if not waits:
+                self._let_go(lane, past.due(begin, end))
+            inputs = past.inputs(begin, end) if waits else inputs
+            self._start(lane, inputs, keeps=not waits)
+            lane.birth = lane.birth - 1  # that was no tick
+            return lane
+        lane.due = past.due(begin, end)
+        if not self.tables.steady_outputs:
+            lane.shown = {
+                name: self.tables.channels[name].read_columns(lane.state.gather(name, None))
+                for name in names_of(self.tables.program.outputs)
+            }
+        lane.emitted = None
+        self._retire(lane, Applied(lane.due, {}, _NOBODY), self._clock(lane, self.tick - 1))
+        return lane
+
+    def _let_go(self, lane: Lane, due: list[Due]) -> None:
+        """Drop the tasks that are due: they count as having run, and wrote nothing."""
+        if not due:
+            return
+        lane.due = due
+        if self.keeper is not None:
+            self.keeper.begin(lane)
+        self.control.consume(lane.state, due)
+        active = union([task.where for task in due], len(lane.state))
+        tick(self.tables, self.control, lane.state, active, {})
+
+    def _clock(self, lane: Lane, tick: int) -> Clock:
+        return Clock(tick, lane.birth, self.shared.limit, lane.stops)
 
     def _step(self, lane: Lane, inputs: Inputs | None = None) -> None:
         """Run one superstep of a lane and retire the runs that it ends."""
         begin = perf_counter()
         state, tables = lane.state, self.tables
         started = inputs is not None
-        clock = Clock(self.tick, lane.birth, self.shared.limit)
+        clock = self._clock(lane, self.tick)
         record = None if self.observer is None or started else _record(lane, clock, self.ids)
         if self.keeper is not None:
             self.keeper.begin(lane)
@@ -220,7 +271,7 @@ class Lanes:
             due = lane.due[0]
             if self._solo(due.spec) is None or self.tick - lane.oldest >= limit:
                 return
-            clock = Clock(self.tick, lane.birth, limit)
+            clock = self._clock(lane, self.tick)
             result = self._short(lane, due, clock)
             ahead = None if isinstance(result, Unfinished) else _one_way(result[0])
             if ahead is None or isinstance(result, Unfinished):
@@ -351,7 +402,8 @@ class Lanes:
         if clock.tick - lane.oldest < clock.limit:
             return np.empty(0, np.intp)
         live = positions(lane.live, len(lane.state))
-        return live[clock.steps(live) >= clock.limit]
+        spent: np.ndarray = live[clock.steps(live) >= clock.stop(live)]
+        return spent
 
     def _archive(self, lane: Lane, gone: np.ndarray, applied: Applied, clock: Clock) -> None:
         archive, state = self.archive, lane.state

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vecgraph.program import NodeSpec
     from vecgraph.typing import Mask
 
-__all__ = ["Left", "left_by"]
+__all__ = ["Beside", "Left", "left_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +83,37 @@ def _kept(spec: NodeSpec, pairs: Pairs, error: BaseException | None) -> Pairs:
         asked: Any = error.args[0] if error.args else ()
         return [(INTERRUPT, asked)] if asked else []
     return [] if isinstance(error, GraphBubbleUp) else [*pairs, (ERROR, error)]
+
+
+class Beside:
+    """Writes on their way to a place beside checkpoints."""
+
+    def __init__(self) -> None:
+        self._threads: list[int] = []
+        self._places: list[int] = []
+        self._tasks: list[str] = []
+        self._paths: list[str] = []
+        self._channels: list[str] = []
+        self._values: list[Any] = []
+
+    def add(self, where: tuple[int, int], task: str, path: str, pairs: Pairs) -> None:
+        """Add what a task wrote; `where` are its thread and the place of the checkpoint there."""
+        for channel, value in pairs:
+            self._threads.append(where[0])
+            self._places.append(where[1])
+            self._tasks.append(task)
+            self._paths.append(path)
+            self._channels.append(channel)
+            self._values.append(value)
+
+    def put(self, saver: Any) -> None:
+        """Hand all of it to a saver."""
+        if self._threads:
+            saver.put_writes_many(
+                np.array(self._threads, np.int64),
+                np.array(self._places, np.int32),
+                self._tasks,
+                self._paths,
+                self._channels,
+                self._values,
+            )

@@ -35,15 +35,24 @@ class Clock:
         Tick of each run's step 0.
     limit : int
         Recursion limit.
+    stops : int64 ndarray of shape (N,), or None
+        Last step that each run may take; None: `limit`, for all.
     """
 
     tick: int
     birth: np.ndarray
     limit: int
+    stops: np.ndarray | None = None
 
     def steps(self, where: Where) -> np.ndarray:
         """Return the step of each run at `where`; int64."""
         return self.tick - (self.birth if where is None else self.birth[where])
+
+    def stop(self, where: Where) -> Any:
+        """Return the last step that each run at `where` may take; one for all, or int64."""
+        if self.stops is None:
+            return self.limit
+        return self.stops if where is None else self.stops[where]
 
 
 def node_inputs(
@@ -70,7 +79,7 @@ def _value(tables: Tables, state: State, name: str, where: Where, clock: Clock) 
 
 def _managed(tables: Tables, name: str, where: Where, clock: Clock) -> Column:
     rule = tables.program.managed[name]
-    return Column.of_array(rule.get(StepClock(clock.steps(where), clock.limit)))
+    return Column.of_array(rule.get(StepClock(clock.steps(where), clock.stop(where))))
 
 
 class Fresh:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vecgraph.ambient import current_task
 from vecgraph.engine.attempt import aattempt, attempt, failed, settled
-from vecgraph.engine.caching import entry_of
+from vecgraph.engine.caching import entry_of, keys_of, taken
 from vecgraph.engine.limits import timed
 from vecgraph.engine.loop import handler_of
 from vecgraph.engine.run_scope import RunScope
@@ -89,6 +89,14 @@ class Server:
     ) -> None:
         self.tables, self.run, self.shared = tables, run, shared
         self.gatherer, self.watcher, self.desk = gatherer, watcher, desk
+
+    async def waiting(self) -> list[Task]:
+        """Return the tasks whose writes neither a cache nor a checkpoint knows."""
+        cache, tasks = self.shared.cache, self.run.tasks
+        if cache is not None and (keys := keys_of(tasks)):
+            for task in taken(keys, await cache.aget(list(keys))):
+                await self.keep(task)
+        return [task for task in tasks if not task.pairs]
 
     async def serve(self, task: Task) -> None:
         """Run a task, and its error handler if it fails.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vecgraph.types import Interrupt
     from vecgraph.typing import Mask, Rows, Where
 
-__all__ = ["Applied", "apply", "execute", "proceed"]
+__all__ = ["Applied", "apply", "execute", "proceed", "tick"]
 
 _NOBODY = np.empty(0, np.intp)
 
@@ -160,7 +160,7 @@ def apply(
     written = union([updated[name] for name in updated if name in tables.outputs], n)
     active = live if gone is None else without(live, gone)
     if control.unsteady:
-        _tick(tables, control, state, active, updated)
+        tick(tables, control, state, active, updated)
     due = _plan(tables, control, state, active, ordered, gone)
     return Applied(due, failures, written, asked=asked, stuck=done if failures or asked else [])
 
@@ -299,7 +299,7 @@ def _spoken(
     return refusals[next(written)]
 
 
-def _tick(
+def tick(
     tables: Tables, control: Control, state: State, active: Where, updated: dict[str, Where]
 ) -> None:
     """Let the channels that nobody wrote pass a superstep."""

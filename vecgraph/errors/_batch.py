@@ -97,6 +97,22 @@ class BatchInputError(BatchError, ValueError):
         )
 
     @classmethod
+    def no_past(cls) -> BatchInputError:
+        """Build the error of a batch that is to go on though nothing was kept of it."""
+        return cls(
+            "resume: the graph has no checkpointer, so no run has a past to go on from.\n"
+            "Hint: compile(checkpointer=...), and call with the thread_id that the batch had."
+        )
+
+    @classmethod
+    def many_calls(cls) -> BatchInputError:
+        """Build the error of a batch to resume whose runs are calls of their own."""
+        return cls(
+            "resume: takes one config for all runs, and no option that changes what each "
+            "returns.\nHint: pass `threads` for threads of any name, and one config."
+        )
+
+    @classmethod
     def not_a_table(cls, got: Any) -> BatchInputError:
         """Build the error of an input that is no table."""
         return cls(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from vecgraph.checkpoint.postgres._connect import session_of
+from vecgraph.checkpoint.postgres._connect import session_of as session_of
 from vecgraph.checkpoint.sql.dialect import POSTGRES
 from vecgraph.checkpoint.sql.saver import SqlSaver
 

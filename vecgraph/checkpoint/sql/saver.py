@@ -70,7 +70,7 @@ def driver(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise ImportError(f"this saver needs {module}: pip install 'vecgraph[{extra}]'") from error
+        raise ImportError(f"this needs {module}: pip install 'vecgraph[{extra}]'") from error
 
 
 def parts_of(uri: str, scheme: str, port: int) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.checkpoint.sql.dialect import Statements
-from vecgraph.checkpoint.sql.tables import FIRST, LOG, MIGRATIONS
+from vecgraph.checkpoint.sql.database import Database
+from vecgraph.checkpoint.sql.tables import TABLES
 from vecgraph.checkpoint.storage import KINDS, Chunk, Header, Kind
 from vecgraph.errors import (
     CheckpointConnectionError,
@@ -55,71 +55,27 @@ class SqlStorage:
     def __init__(
         self, session: Session, dialect: Dialect, prefix: str, part: int | None = None
     ) -> None:
-        self._session = session
-        self._dialect = dialect
-        self._say = Statements(dialect, prefix)
+        self._db = Database(session, dialect, prefix, TABLES)
         self._part = dialect.part if part is None else part
-        self.place = f"{session.place} (tables {prefix}_*)"
-        self._depth = 0
-        self._writes = False
-        self._is_ready = False
+        self.place = self._db.place
         self._next = [0, 0]
         self._schemas: set[str] = set()
 
     def setup(self) -> None:
         """Make the tables, or bring them to the newest version; nothing if they are."""
         with self._failing(CheckpointWriteError):
-            self._setup()
-
-    def _setup(self) -> None:
-        if self._is_ready:
-            return
-        if self._version() != len(MIGRATIONS):
-            self._migrate()
-        self._is_ready = True
-
-    def _version(self) -> int:
-        """Return the version of the tables, 0 if there are none."""
-        self._session.begin(self._dialect.begin_read)
-        try:
-            found = self._session.rows(self._say["SELECT version FROM {p}_log WHERE id = 1"])
-        except self._session.errors as error:
-            self._session.rollback()
-            if self._session.is_damage(error):
-                raise
-            return 0
-        self._session.commit()
-        return int(found[0][0]) if found else 0
-
-    def _migrate(self) -> None:
-        session, say = self._session, self._say
-        session.begin(self._dialect.begin_write)
-        try:
-            if self._dialect.lock:
-                session.rows(self._dialect.lock)
-            session.rows(say[LOG])
-            session.rows(say[FIRST])
-            version = int(session.rows(say["SELECT version FROM {p}_log WHERE id = 1"])[0][0])
-            for statement in say.migrations(MIGRATIONS, version):
-                session.rows(statement)
-            session.rows(say["UPDATE {p}_log SET version = ? WHERE id = 1"], [len(MIGRATIONS)])
-            session.commit()
-        except BaseException:
-            session.rollback()
-            raise
-        finally:
-            if self._dialect.unlock:
-                session.rows(self._dialect.unlock)
+            self._db.setup()
 
     @contextmanager
     def _failing(self, kind: type[CheckpointError]) -> Iterator[None]:
         """Raise what the driver raises as an error that says which database it was."""
+        session = self._db.session
         try:
             yield
         except CheckpointError:
             raise
-        except self._session.errors as error:
-            if self._session.is_damage(error):
+        except session.errors as error:
+            if session.is_damage(error):
                 raise DamagedCheckpointError.found(str(error), self.place) from error
             if kind is CheckpointWriteError:
                 raise CheckpointWriteError.of(self.place, error) from error
@@ -128,50 +84,25 @@ class SqlStorage:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold everything together that is read and written: nobody else writes meanwhile."""
-        if self._depth:
-            if not self._writes:
-                raise RuntimeError("a transaction that reads cannot begin to write")
-            yield
-            return
-        with self._failing(CheckpointWriteError):
-            self._setup()
-            with self._transaction(writes=True):
+        try:
+            with self._failing(CheckpointWriteError), self._db.transaction(writes=True) as began:
+                before = self._lock() if began else self._next
                 yield
+                if began and self._next != before:
+                    self._advance()
+        except BaseException:
+            self._schemas.clear()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one state of the database, whatever others write meanwhile."""
-        if self._depth:
+        with self._failing(CheckpointConnectionError), self._db.transaction(writes=False):
             yield
-            return
-        with self._failing(CheckpointConnectionError):
-            self._setup()
-            with self._transaction(writes=False):
-                yield
-
-    @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[None]:
-        dialect, session = self._dialect, self._session
-        session.begin(dialect.begin_write if writes else dialect.begin_read)
-        self._depth, self._writes = 1, writes
-        try:
-            before = self._lock() if writes else self._next
-            yield
-            if self._next != before:
-                self._advance()
-            session.commit()
-        except BaseException:
-            self._schemas.clear()
-            session.rollback()
-            raise
-        finally:
-            self._depth = 0
 
     def _lock(self) -> list[int]:
         """Keep others from writing; return the next numbers of chunks and of threads."""
-        found = self._session.rows(
-            self._say["SELECT chunks, threads FROM {p}_log WHERE id = 1 {locked}"]
-        )
+        found = self._db.rows("SELECT chunks, threads FROM {p}_log WHERE id = 1 {locked}")
         if not found:
             raise DamagedCheckpointError.found("the row of the log is missing", self.place)
         before = [int(n) for n in found[0]]
@@ -179,8 +110,7 @@ class SqlStorage:
         return before
 
     def _advance(self) -> None:
-        statement = self._say["UPDATE {p}_log SET chunks = ?, threads = ? WHERE id = 1"]
-        self._session.rows(statement, self._next)
+        self._db.rows("UPDATE {p}_log SET chunks = ?, threads = ? WHERE id = 1", self._next)
 
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush, durable always."""
@@ -196,15 +126,13 @@ class SqlStorage:
             self._next[0] += 1
         self._add_schemas(chunks)
         pairs = list(zip(headers, chunks, strict=True))
-        self._session.many(
-            self._say[_INSERT],
+        self._db.many(
+            _INSERT,
             [(*_values(header), chunk.payload[: self._part]) for header, chunk in pairs],
         )
         parts = [part for header, chunk in pairs for part in self._rest(header, chunk.payload)]
         for part in parts:  # one at a time: each is as large as a statement may be
-            self._session.rows(
-                self._say["INSERT INTO {p}_parts (number, part, payload) VALUES (?, ?, ?)"], part
-            )
+            self._db.rows("INSERT INTO {p}_parts (number, part, payload) VALUES (?, ?, ?)", part)
         return headers
 
     def _rest(self, header: Header, payload: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -215,7 +143,7 @@ class SqlStorage:
         new = {c.header.schema: c.schema for c in chunks if c.header.schema not in self._schemas}
         if new:
             statement = "INSERT {ignore} INTO {p}_schemas (digest, body) VALUES (?, ?) {unless}"
-            self._session.many(self._say[statement], list(new.items()))
+            self._db.many(statement, list(new.items()))
             self._schemas.update(new)
 
     def reserve(self, n: int) -> int:
@@ -255,7 +183,7 @@ class SqlStorage:
             more.append(key)
         statement = f"SELECT {_HEADER} FROM {{p}}_chunks WHERE {' AND '.join(parts)}"
         with self.reading():
-            return self._session.rows(self._say[statement], more)
+            return self._db.rows(statement, more)
 
     def load(self, headers: Sequence[Header]) -> list[bytes]:
         """Return payloads."""
@@ -280,7 +208,7 @@ class SqlStorage:
     def _by_number(self, select: str, headers: Sequence[Header]) -> list[tuple[Any, ...]]:
         marks = ", ".join("?" * len(headers))
         numbers = [header.number for header in headers]
-        return self._session.rows(self._say[f"{select} WHERE number IN ({marks})"], numbers)
+        return self._db.rows(f"{select} WHERE number IN ({marks})", numbers)
 
     def _check(self, header: Header, payload: bytes | None) -> None:
         reason = None
@@ -297,9 +225,8 @@ class SqlStorage:
 
     def schema(self, digest: str) -> bytes:
         """Return a serialised schema."""
-        statement = self._say["SELECT body FROM {p}_schemas WHERE digest = ?"]
         with self.reading():
-            found = self._session.rows(statement, [digest])
+            found = self._db.rows("SELECT body FROM {p}_schemas WHERE digest = ?", [digest])
         if not found:
             raise DamagedCheckpointError.found(f"the schema {digest} is missing", self.place)
         return _bytes(found[0][0])
@@ -315,7 +242,7 @@ class SqlStorage:
 
     def close(self) -> None:
         """Close the connection, if it was opened here."""
-        self._session.close()
+        self._db.close()
 
 
 def _bytes(found: Any) -> bytes:

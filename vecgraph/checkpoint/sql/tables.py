@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "LOG", "MIGRATIONS"]
+from vecgraph.checkpoint.sql.database import Tables
 
-LOG = """
+__all__ = ["TABLES"]
+
+_LOG = """
 CREATE TABLE IF NOT EXISTS {p}_log (
     id {small} NOT NULL PRIMARY KEY,
     version {small} NOT NULL,
@@ -14,7 +16,7 @@ CREATE TABLE IF NOT EXISTS {p}_log (
 """
 """One row: the version of the tables, and the next numbers of chunks and of threads."""
 
-FIRST = "INSERT {ignore} INTO {p}_log (id, version, chunks, threads) VALUES (1, 0, 0, 0) {unless}"
+_FIRST = "INSERT {ignore} INTO {p}_log (id, version, chunks, threads) VALUES (1, 0, 0, 0) {unless}"
 
 _SCHEMAS = """
 CREATE TABLE {p}_schemas (
@@ -51,7 +53,7 @@ CREATE TABLE {p}_parts (
 ) {engine}
 """
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _SCHEMAS,
         _CHUNKS,
@@ -62,3 +64,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """Statements that lead from each version to the next; add at the end only."""
+
+TABLES = Tables("log", _LOG, _FIRST, _MIGRATIONS)
+"""Of a log of checkpoints."""
