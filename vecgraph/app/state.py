@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.ambient import current_task
 from vecgraph.app.one import OneRun
+from vecgraph.app.options import usable
 from vecgraph.app.past import snapshot
 from vecgraph.app.updating import Write, updated
 from vecgraph.config import ensure_config, merge_configs
@@ -14,7 +15,8 @@ from vecgraph.engine.desk import AsyncDesk, Desk
 from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.thread import Ask
-from vecgraph.types import StateUpdate, ensure_valid_checkpointer
+from vecgraph.frames import History, history
+from vecgraph.types import StateUpdate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Sequence
@@ -208,6 +210,23 @@ class StateApi(OneRun):
         found = yield from updated(app, saver, config, supersteps)
         return found
 
+    def history(self, threads: Sequence[str] | None = None, *, ns: str | None = None) -> History:
+        """Return the checkpoints of the app's saver, as tables and to branch from.
+
+        Parameters
+        ----------
+        threads : sequence of str, optional
+            Ids; None: all.
+        ns : str, optional
+            Namespace: empty for the graph itself, others for its subgraphs; None: all.
+
+        Raises
+        ------
+        TypeError
+            The app has no saver of vecgraph.
+        """
+        return history(self, threads, ns=ns)
+
     def _state_saver(self) -> Any:
         if self.checkpointer is False:
             raise ValueError("No checkpointer set")
@@ -217,7 +236,7 @@ class StateApi(OneRun):
         elif self.checkpointer is True:
             raise RuntimeError("checkpointer=True cannot be used for root graphs.")
         else:
-            saver = ensure_valid_checkpointer(self.checkpointer)
+            saver = usable(self.checkpointer)
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver
