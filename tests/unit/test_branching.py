@@ -129,3 +129,25 @@ def test_what_cannot_be_branched_is_refused(app) -> None:
         frames.history(app.checkpointer).branch(1)
     assert app.history(["d", "e"]).rows.tolist() == []
     assert past.take([]).branch(3).threads == []
+
+
+def test_a_thread_whose_end_was_deleted_goes_on_in_a_batch() -> None:
+    app = app_of()
+    app.engine.small = 1
+    saver = app.checkpointer
+    for n in range(2):
+        config = {"configurable": {"thread_id": "t"}, "metadata": {"run_id": f"run-{n}"}}
+        app.batch([{"n": n}, {"n": 4}], config)
+    assert [state.values.get("n") for state in app.get_state_history(thread("t/1"))][:2] == [6, 5]
+    saver.delete_for_runs(["run-1"])
+    assert app.get_state(thread("t/1")).values["log"] == [4, 5]
+    app.batch([{"n": 5}, {"n": 5}], thread("t"))
+    states = list(app.get_state_history(thread("t/1")))
+    assert [state.values.get("n") for state in states] == [6, 5, 6, 6, 5, 4, None]
+    assert states[0].values["log"] == [4, 5, 5]
+    numbers = saver.register_threads(["t/0", "t/1"])
+    assert not saver.read_columns(numbers).behind.any()
+
+
+def thread(name):
+    return {"configurable": {"thread_id": name}}
