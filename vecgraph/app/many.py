@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.app.each import aas_completed, as_completed, in_order, limit_of
 from vecgraph.app.options import answers_of, configs_for
 from vecgraph.app.state import StateApi
 from vecgraph.constants import START
@@ -121,15 +123,9 @@ class ManyRuns(StateApi):
             For a list: the first failed run's, unless `return_exceptions`.
         """
         if self._is_each(inputs, config, columns, options, resume):
-            each = self.batch_as_completed(
-                inputs,
-                config,
-                return_exceptions=return_exceptions,
-                context=context,
-                seed=seed,
-                **options,
-            )
-            return [output for _, output in each]
+            options |= {"context": context, "seed": seed}
+            each = self.batch_as_completed(inputs, config, return_exceptions=True, **options)
+            return in_order(each, len(inputs), return_exceptions=return_exceptions)
         begin = perf_counter()
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
         results = self._results(call, progress, observer)
@@ -195,16 +191,17 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> Iterator[tuple[int, Any]]:
-        """Run many inputs; yield ``(position, output)`` as runs end."""
+        """Run many inputs in threads; yield ``(position, output)`` as runs end.
+
+        The configs' smallest ``max_concurrency`` bounds how many run at once. Closing the iterator
+        keeps those from running that have not begun.
+        """
         configs = configs_for(config, len(inputs))
-        for position, (value, one) in enumerate(zip(inputs, configs, strict=True)):
-            try:
-                output = self.invoke(value, one, **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                output = error
-            yield position, output
+        calls = [
+            partial(self.invoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        return as_completed(calls, limit_of(configs), return_exceptions=return_exceptions)
 
     async def abatch_as_completed(
         self,
@@ -214,27 +211,22 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
-        """Run many inputs on the event loop; yield ``(position, output)`` as runs end."""
-        import asyncio
+        """Run many inputs on the event loop; yield ``(position, output)`` as runs end.
 
+        Bounded as in `batch_as_completed`; closing the iterator cancels what runs.
+        """
         configs = configs_for(config, len(inputs))
-
-        async def one(position: int) -> tuple[int, Any]:
-            try:
-                output = await self.ainvoke(inputs[position], configs[position], **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                return position, error
-            return position, output
-
-        tasks = [asyncio.ensure_future(one(i)) for i in range(len(inputs))]
+        calls = [
+            partial(self.ainvoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        limit = limit_of(configs)
+        each = aas_completed(calls, limit, return_exceptions=return_exceptions)
         try:
-            for ended in asyncio.as_completed(tasks):
-                yield await ended
+            async for ended in each:
+                yield ended
         finally:
-            for task in tasks:
-                task.cancel()
+            await each.aclose()
 
     def _is_each(
         self, inputs: Any, config: Any, columns: Any, options: dict[str, Any], resume: Any
