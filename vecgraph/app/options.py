@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.errors import BatchInputError
+from vecgraph.registry import load
 from vecgraph.types import ensure_valid_checkpointer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vecgraph.app.base import Compiled
 
@@ -24,6 +26,7 @@ __all__ = [
     "configs_for",
     "durability_of",
     "saver_of",
+    "usable",
 ]
 
 
@@ -114,7 +117,7 @@ def saver_of(app: Compiled, config: Any) -> Any:
     ValueError
         Nothing says which thread is meant.
     """
-    saver = ensure_valid_checkpointer(app.checkpointer)
+    saver = usable(app.checkpointer)
     if saver is None or saver is False:
         return None
     if saver is True:
@@ -125,6 +128,29 @@ def saver_of(app: Compiled, config: Any) -> Any:
             "keys: thread_id, checkpoint_ns, checkpoint_id"
         )
     return saver
+
+
+def usable(checkpointer: Any) -> Any:
+    """Return a checkpointer as the engine takes it: a saver of LangGraph's is translated.
+
+    Raises
+    ------
+    TypeError
+        It is no saver, no bool and not None.
+    """
+    saver = ensure_valid_checkpointer(checkpointer)
+    kind: Any = type(saver)
+    adapt = _adapter_of(kind)
+    return saver if adapt is None else adapt(saver)
+
+
+@cache
+def _adapter_of(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what translates a saver of LangGraph's, told by its base class without an import."""
+    if any(base.__module__ == "langgraph.checkpoint.base" for base in kind.__mro__):
+        found: Callable[[Any], Any] = load("adapters", "langgraph")
+        return found
+    return None
 
 
 def durability_of(durability: Any, saver: Any) -> str:
