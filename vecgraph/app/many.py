@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from vecgraph.engine.shared import Shared
     from vecgraph.typing import Rows
 
-__all__ = ["ManyRuns"]
+__all__ = ["Call", "ManyRuns"]
 
 _OF_ONE = frozenset({"stream_mode", "print_mode", "output_keys", "version"})
 """Options that change what each run returns: it is then run like any single one."""
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """What a batch runs.
 
     Attributes
@@ -267,7 +267,7 @@ class ManyRuns(StateApi):
         columns: bool | None,
         options: dict[str, Any],
         resume: Any = None,
-    ) -> _Call:
+    ) -> Call:
         table = bool(columns or (columns is None and is_columnar(inputs)))
         if table and isinstance(config, list):
             raise BatchInputError.many_configs(len(config))
@@ -285,11 +285,9 @@ class ManyRuns(StateApi):
         if shared.saver is not None:
             configs = Threads.of(shared.config, threads, inputs, numbers)
         answers = answers_of(resume, part.m, has_saver=shared.saver is not None)
-        return _Call(part, numbers, shared, configs, table, answers)
+        return Call(part, numbers, shared, configs, table, answers)
 
-    def _results(
-        self, call: _Call, progress: Progress | None, observer: Observer | None
-    ) -> Results:
+    def _results(self, call: Call, progress: Progress | None, observer: Observer | None) -> Results:
         # A list is LangGraph's batch, which refuses what has no synchronous form.
         on_loop = self.is_async and call.table
         if call.workers != 1 and not self.is_async and call.configs is None:
@@ -327,7 +325,7 @@ class ManyRuns(StateApi):
 
     def _returned(
         self,
-        call: _Call,
+        call: Call,
         results: Results,
         begin: float,
         observer: Observer | None,
