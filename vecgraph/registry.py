@@ -9,6 +9,7 @@ from typing import Any
 __all__ = ["UnknownNameError", "load", "names", "unknown"]
 
 BUILT_IN = {
+    "adapters": {"langgraph": "vecgraph.interop.savers:for_vecgraph"},
     "codecs": {
         "arrow": "vecgraph.checkpoint.serde.codecs.arrow:ArrowCodec",
         "json": "vecgraph.checkpoint.serde.codecs.text:JsonCodec",

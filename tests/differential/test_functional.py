@@ -22,6 +22,7 @@ import vecgraph.config
 import vecgraph.func
 import vecgraph.graph
 import vecgraph.types
+from tests.differential.door_two import DoorTwo, HandedOver
 from tests.differential.functional import ACTIONS, flows, history
 from vecgraph.testing.compare import difference
 
@@ -54,12 +55,22 @@ THEIRS = library(langgraph.graph, langgraph.types, langgraph.func, langgraph.con
 OURS = library(vecgraph.graph, vecgraph.types, vecgraph.func, vecgraph.config)
 
 
-def compared(flow, todos, use_async):
+DOORS = {
+    "door one": OURS,
+    "door two": SimpleNamespace(
+        **{**vars(THEIRS), "StateGraph": DoorTwo, "entrypoint": HandedOver, "limits": True}
+    ),
+}
+
+
+def compared(flow, todos, use_async, door="door one"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(3):  # LangGraph's threads race now and then
             wanted, their_calls = history(THEIRS, flow, todos, InMemorySaver(), use_async=use_async)
-            found, our_calls = history(OURS, flow, todos, InMemorySaver(), use_async=use_async)
+            found, our_calls = history(
+                DOORS[door], flow, todos, InMemorySaver(), use_async=use_async
+            )
             if found == wanted:
                 break
     for theirs, ours in zip(wanted, found, strict=True):
@@ -82,3 +93,10 @@ EXAMPLES = settings(
 @EXAMPLES
 def test_workflows_go_as_in_langgraph(flow, todos, use_async) -> None:
     compared(flow, [("start", 0), *todos], use_async)
+
+
+@pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
+@given(flow=flows(), todos=st.lists(ACTIONS, min_size=1, max_size=5))
+@settings(EXAMPLES, max_examples=25)
+def test_workflows_that_are_handed_over_go_as_in_langgraph(flow, todos, use_async) -> None:
+    compared(flow, [("start", 0), *todos], use_async, "door two")

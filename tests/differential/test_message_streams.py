@@ -19,6 +19,7 @@ import vecgraph.func
 import vecgraph.graph
 import vecgraph.graph.message
 import vecgraph.types
+from tests.differential.door_two import DoorTwo, HandedOver
 from vecgraph.testing.compare import difference
 
 
@@ -36,6 +37,12 @@ def library(graph, message, types, func):
 
 THEIRS = library(langgraph.graph, langgraph.graph.message, langgraph.types, langgraph.func)
 OURS = library(vecgraph.graph, vecgraph.graph.message, vecgraph.types, vecgraph.func)
+DOORS = {
+    "door one": OURS,
+    "door two": SimpleNamespace(
+        **{**vars(THEIRS), "StateGraph": DoorTwo, "entrypoint": HandedOver}
+    ),
+}
 
 
 def model(*texts, tags=None):
@@ -153,14 +160,15 @@ OPTIONS = {
 }
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("make", [agent, nested, called, workflow])
-def test_messages_are_streamed_as_in_langgraph(make, options, use_async) -> None:
+def test_messages_are_streamed_as_in_langgraph(make, options, use_async, door) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wanted = chunks(make(THEIRS, use_async), options, use_async)
-        found = chunks(make(OURS, use_async), options, use_async)
+        found = chunks(make(DOORS[door], use_async), options, use_async)
     assert difference(wanted, found) is None, difference(wanted, found)
     assert wanted
 

@@ -150,6 +150,8 @@ def plans(draw):
         options = draw(_kinds([n for n in names if n != name]))
         if "fails" in options and any(node.fails for node in nodes):
             options = {}  # two failures side by side: LangGraph raises one or the other
+        if any(node.sends > 1 for node in nodes) and "sends" in options:
+            options["sends"] = 1  # in a loop, two that fan out would make a million tasks
         nodes.append(NodePlan(name, defer=draw(st.integers(0, 9)) == 0, **options))
     edges, routes, joins = _wiring(draw, names)
     durability = draw(st.sampled_from(["sync", "async", "exit"]))

@@ -11,6 +11,7 @@ from vecgraph.app.options import coerce_context
 from vecgraph.config import ensure_config
 from vecgraph.engine.drive import arun_one, new_run, run_one
 from vecgraph.engine.gather import Gatherer
+from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.run import TaskError
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.shared import Shared
@@ -164,8 +165,10 @@ def _namespace(app: Compiled, scope: TaskScope) -> str | Callable[[], str]:
     """Return the namespace of a graph inside a task: the task's, and which call of it this is."""
     scratch = scope.scratch()
     calls, scratch.graphs = scratch.graphs, scratch.graphs + 1
+    if isinstance(scope, LaneScope) and scope.shared.saver is None:
+        return ""
     if not isinstance(scope, RunScope):
-        return "" if scope.shared.saver is None else _counted(app, scope.checkpoint_ns, calls)
+        return _counted(app, scope.checkpoint_ns, calls)
     here = RunScope(scope.shared, scope.tables, scope.run, scope.task)
 
     def made() -> str:
@@ -190,5 +193,4 @@ def _find_place(shared: Shared, scope: TaskScope) -> None:
         "checkpoint_id": asked.get(shared.ns),
         "checkpoint_map": {**asked, **shared.parents},
     }
-    if isinstance(scope, RunScope):
-        shared.replay = scope.run.replay
+    shared.replay = scope.replay

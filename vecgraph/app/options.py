@@ -5,24 +5,28 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.errors import BatchInputError
+from vecgraph.registry import load
 from vecgraph.types import ensure_valid_checkpointer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vecgraph.app.base import Compiled
 
 __all__ = [
     "answers_of",
+    "asked",
     "breakpoints",
     "check_options",
     "coerce_context",
     "configs_for",
     "durability_of",
     "saver_of",
+    "usable",
 ]
 
 
@@ -46,6 +50,12 @@ def configs_for(config: Any, n: int) -> list[Any]:
 
 OPTIONS = ("durability", "interrupt_before", "interrupt_after", "control")
 """What a call may be given besides what its verb names."""
+
+
+def asked(before: Any, after: Any, durability: Any, control: Any) -> dict[str, Any]:
+    """Return the options of a call that are given."""
+    given = dict(zip(OPTIONS, (durability, before, after, control), strict=True))
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def answers_of(resume: Any, n: int, *, has_saver: bool) -> Any:
@@ -107,7 +117,7 @@ def saver_of(app: Compiled, config: Any) -> Any:
     ValueError
         Nothing says which thread is meant.
     """
-    saver = ensure_valid_checkpointer(app.checkpointer)
+    saver = usable(app.checkpointer)
     if saver is None or saver is False:
         return None
     if saver is True:
@@ -118,6 +128,29 @@ def saver_of(app: Compiled, config: Any) -> Any:
             "keys: thread_id, checkpoint_ns, checkpoint_id"
         )
     return saver
+
+
+def usable(checkpointer: Any) -> Any:
+    """Return a checkpointer as the engine takes it: a saver of LangGraph's is translated.
+
+    Raises
+    ------
+    TypeError
+        It is no saver, no bool and not None.
+    """
+    saver = ensure_valid_checkpointer(checkpointer)
+    kind: Any = type(saver)
+    adapt = _adapter_of(kind)
+    return saver if adapt is None else adapt(saver)
+
+
+@cache
+def _adapter_of(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what translates a saver of LangGraph's, told by its base class without an import."""
+    if any(base.__module__ == "langgraph.checkpoint.base" for base in kind.__mro__):
+        found: Callable[[Any], Any] = load("adapters", "langgraph")
+        return found
+    return None
 
 
 def durability_of(durability: Any, saver: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.ambient import current_task
 from vecgraph.app.one import OneRun
+from vecgraph.app.options import usable
 from vecgraph.app.past import snapshot
 from vecgraph.app.updating import Write, updated
 from vecgraph.config import ensure_config, merge_configs
@@ -14,7 +15,7 @@ from vecgraph.engine.desk import AsyncDesk, Desk
 from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.thread import Ask
-from vecgraph.types import StateUpdate, ensure_valid_checkpointer
+from vecgraph.types import StateUpdate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Sequence
@@ -217,7 +218,7 @@ class StateApi(OneRun):
         elif self.checkpointer is True:
             raise RuntimeError("checkpointer=True cannot be used for root graphs.")
         else:
-            saver = ensure_valid_checkpointer(self.checkpointer)
+            saver = usable(self.checkpointer)
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver

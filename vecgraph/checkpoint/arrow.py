@@ -1,9 +1,11 @@
-"""Checkpoints in a folder of Arrow files."""
+"""Checkpoints in Arrow files: in a folder, or in an object store."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from vecgraph.checkpoint.codec import SerdePacker
 from vecgraph.checkpoint.compaction import Compaction
@@ -13,9 +15,10 @@ from vecgraph.checkpoint.serde.pack import Packer
 from vecgraph.errors import CheckpointWriteError, DamagedCheckpointError
 
 if TYPE_CHECKING:
-    import os
+    from pyarrow.fs import FileSystem
 
     from vecgraph.checkpoint.codec import PacksValues
+    from vecgraph.checkpoint.directory.remote import ObjectStorage
     from vecgraph.checkpoint.pipeline import Durability
 
 __all__ = ["ArrowSaver"]
@@ -29,8 +32,11 @@ class ArrowSaver(LogSaver):
 
     Parameters
     ----------
-    path : path
-        A folder; made if it is not there.
+    path : path or str
+        A folder, made if it is not there, or the URI of a place in an object store, such as
+        ``"s3://bucket/runs"``.
+    filesystem : pyarrow.fs.FileSystem, optional
+        Where `path` is, if no URI says it.
     compression : str
         ``"zstd"``, ``"lz4"`` or ``"none"``.
     snapshot_every : int
@@ -75,12 +81,13 @@ class ArrowSaver(LogSaver):
     >>> folder.cleanup()
     """
 
-    storage: DirectoryStorage
+    storage: DirectoryStorage | ObjectStorage
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
+        filesystem: FileSystem | None = None,
         compression: Literal["zstd", "lz4", "none"] = "zstd",
         snapshot_every: int = 64,
         durability: Durability = "sync",
@@ -93,7 +100,7 @@ class ArrowSaver(LogSaver):
         _one_of("compression", compression, ("zstd", "lz4", "none"))
         _one_of("durability", durability, ("sync", "async", "exit"))
         super().__init__(
-            DirectoryStorage(path, read_only=read_only),
+            _storage(path, filesystem, read_only=read_only),
             packer=packer if serde is None else SerdePacker(serde),
             compression=None if compression == "none" else compression,
             snapshot_every=snapshot_every,
@@ -136,6 +143,27 @@ class ArrowSaver(LogSaver):
             # Nothing is lost without it: what was stored is where it was.
             with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
                 self.compact()
+
+
+def _storage(
+    path: str | os.PathLike[str], filesystem: FileSystem | None, *, read_only: bool
+) -> DirectoryStorage | ObjectStorage:
+    text = os.fspath(path)
+    if filesystem is None and "://" not in text:
+        return DirectoryStorage(text, read_only=read_only)
+    # Later: looking for object stores takes as long as all the rest of the import.
+    from pyarrow import fs
+
+    from vecgraph.checkpoint.directory.remote import ObjectStorage
+
+    place = text
+    if filesystem is None:
+        place = urlsplit(text)._replace(netloc=urlsplit(text).netloc.rpartition("@")[2]).geturl()
+        place = place.partition("?")[0]
+        filesystem, text = fs.FileSystem.from_uri(text)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return DirectoryStorage(text, read_only=read_only)
+    return ObjectStorage(filesystem, text, place=place, read_only=read_only)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -9,7 +9,6 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.constants import INPUT, INTERRUPT, NULL_TASK, RESUME, START, TASKS
-from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import apply, emit, logger, plan
 from vecgraph.errors import EmptyInputError, InvalidUpdateError
 from vecgraph.nodes.writer import Pairs, branch_channel
@@ -39,20 +38,22 @@ class Replay:
     ----------
     checkpoint_id : str
         Of the run.
+    visited : set of str
+        Names of the graphs that have begun.
     """
 
-    __slots__ = ("_visited", "checkpoint_id")
+    __slots__ = ("checkpoint_id", "visited")
 
     def __init__(self, checkpoint_id: str) -> None:
         self.checkpoint_id = checkpoint_id
-        self._visited: set[str] = set()
+        self.visited: set[str] = set()
 
     def is_first(self, ns: str) -> bool:
         """Return whether the graph of a namespace is met for the first time."""
         name = ns.rsplit(":", 1)[0]
-        if name in self._visited:
+        if name in self.visited:
             return False
-        self._visited.add(name)
+        self.visited.add(name)
         return True
 
 
@@ -69,8 +70,8 @@ def begin(
         An answer cannot be given: there is no saver, or several questions wait for one.
     """
     thread, parent = run.thread, shared.parent
-    if isinstance(parent, RunScope):
-        run.resume_map = parent.run.resume_map
+    if parent is not None:
+        run.resume_map = parent.resume_map
     if thread is not None:
         yield from thread.load(tables, run, shared)
     start = _Start(tables, run, input, shared)

@@ -80,6 +80,16 @@ class RunScope(TaskScope):
         return True if self.task.attempts else self.run.resuming
 
     @property
+    def resume_map(self) -> dict[str, Any] | None:
+        """Answers by the id of the question, for graphs in the task."""
+        return self.run.resume_map
+
+    @property
+    def replay(self) -> Any:
+        """What a run that goes back in time tells the graphs in it, None if it does not."""
+        return self.run.replay
+
+    @property
     def step(self) -> int:
         """Its superstep."""
         return self.run.step

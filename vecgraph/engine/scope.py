@@ -215,6 +215,16 @@ class TaskScope(TaskContext):
         """Whether graphs in the task go on where they stopped; None: nothing is known."""
         return None
 
+    @property
+    def resume_map(self) -> dict[str, Any] | None:
+        """Answers by the id of the question, for graphs in the task."""
+        return None
+
+    @property
+    def replay(self) -> Any:
+        """What a run that goes back in time tells the graphs in it, None if it does not."""
+        return None
+
     def arguments(self, inject: Mapping[str, str]) -> dict[str, Any]:
         """Return the keyword arguments that a function wants."""
         return {name: self._argument(kind) for name, kind in inject.items()}

@@ -9,6 +9,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import run_in_executor
 from langgraph._internal._runnable import RunnableCallable
 
+from vecgraph.engine.called import in_thread
 from vecgraph.interop.ambient import config_now
 from vecgraph.nodes.action import Action
 
@@ -33,7 +34,13 @@ def action_of(bound: Any, name: str) -> Action:
     fn, afn = bound.func, _own_coroutine(bound.afunc)
     if fn is None:
         return Action(name, "async", None, afn, why="a coroutine function: one run at a time")
-    return Action(name, "rowwise", fn, afn, why=_PLAIN)
+    return Action(name, "rowwise", fn, _waiting(bound, fn) or afn, why=_PLAIN)
+
+
+def _waiting(bound: Any, fn: Any) -> Any:
+    """Return the coroutine form of a workflow, which waits for its tasks; None for what is none."""
+    is_workflow = type(bound) is RunnableCallable and not bound.recurse
+    return in_thread(fn) if is_workflow and _own_coroutine(bound.afunc) is None else None
 
 
 def _is_bare(bound: Any) -> bool:
@@ -63,6 +70,7 @@ def _runnable(bound: Any, name: str) -> Action:
             return bound.invoke(value, config_now())
 
         fn = call
+        afn = _waiting(bound, call)
     if not (plain and _own_coroutine(bound.afunc) is None):
 
         async def acall(value: Any) -> Any:

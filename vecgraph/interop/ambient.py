@@ -12,7 +12,9 @@ import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from langgraph._internal._replay import ReplayState
 from langgraph._internal._scratchpad import PregelScratchpad
+from langgraph.pregel.protocol import StreamProtocol
 from langgraph.runtime import ExecutionInfo, Runtime
 
 from vecgraph.ambient import current_task
@@ -22,6 +24,8 @@ from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.single import read, read_fresh
 from vecgraph.errors import UnsupportedError
+from vecgraph.interop.calls import call_task
+from vecgraph.interop.savers import VecgraphSaver, for_langgraph
 from vecgraph.interop.translate import our_send, their_node_error
 from vecgraph.nodes.action import Action
 from vecgraph.program import Branch
@@ -37,7 +41,7 @@ SCOPE = "__pregel_vecgraph"
 """Key in ``configurable`` under which a config says which task of ours it is from."""
 
 
-def config_now() -> dict[str, Any]:
+def config_now() -> Any:
     """Return the config of the task that runs now, as LangGraph would give it."""
     return config_of(current_task.get())
 
@@ -110,6 +114,7 @@ def config_of(scope: Any) -> dict[str, Any]:
     """Return a task's config with all that LangGraph's functions look for in it."""
     here = _fixed(scope)
     config: dict[str, Any] = dict(here.config)
+    config["callbacks"] = config.get("callbacks") or []  # of which LangGraph asks for the handlers
     given = config["configurable"]
     given.update(
         {
@@ -117,13 +122,41 @@ def config_of(scope: Any) -> dict[str, Any]:
             "__pregel_task_id": here.task_id,
             "__pregel_send": partial(_send, here),
             "__pregel_read": partial(_read, here),
+            "__pregel_call": partial(call_task, here),
             "__pregel_scratchpad": _scratchpad(here),
             "__pregel_runtime": _runtime(here),
         }
     )
-    if here.cause is not None:
-        given["__pregel_node_error"] = their_node_error(here.cause)
+    given.update(_handed_down(here))
     return config
+
+
+def _handed_down(scope: Any) -> dict[str, Any]:
+    """Return what a graph must know that LangGraph runs inside the task."""
+    shared, replay, sink = scope.shared, scope.replay, scope.shared.sink
+    found = {
+        "__pregel_node_error": their_node_error(scope.cause),
+        "__pregel_checkpointer": _their_saver(shared.saver),
+        "__pregel_resuming": scope.resuming,
+        "__pregel_resume_map": scope.resume_map,
+        "__pregel_durability": None if shared.saver is None else shared.durability,
+        "__pregel_replay_state": None if replay is None else _their_replay(replay),
+        "__pregel_stream": None if sink is None else StreamProtocol(sink.put, set(sink.modes)),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _their_saver(saver: Any) -> Any:
+    if saver is None:
+        return None
+    return saver.saver if isinstance(saver, VecgraphSaver) else for_langgraph(saver)
+
+
+def _their_replay(replay: Any) -> ReplayState:
+    state = ReplayState(replay.checkpoint_id)
+    # Shared, so that it does not matter which of the two runs a graph meets first.
+    state._visited_ns = replay.visited
+    return state
 
 
 def _fixed(scope: Any) -> Any:

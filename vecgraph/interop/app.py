@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from vecgraph.app import App
 from vecgraph.app.options import breakpoints
+from vecgraph.config import merge_configs
 from vecgraph.errors import UnsupportedError
-from vecgraph.interop.ambient import LIVE
+from vecgraph.interop.inside import Inside
 from vecgraph.interop.lowering import check, child_of, lower
-from vecgraph.interop.translate import our_command, their_error, their_output, their_snapshot
+from vecgraph.interop.pushed import with_handler
+from vecgraph.interop.translate import (
+    our_command,
+    their_error,
+    their_output,
+    their_questions,
+    their_snapshot,
+    their_values,
+)
 from vecgraph.types import GraphOutput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 __all__ = ["LangGraphApp", "app_of"]
 
@@ -54,6 +63,16 @@ def _children(graph: Any) -> dict[str, Any]:
     return found
 
 
+def _called(graph: Any, children: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the graphs that functions of nodes call, to be asked for their states."""
+    found = {}
+    for name, node in graph.nodes.items():
+        if name not in children and node.subgraphs and isinstance(node.subgraphs[0], Pregel):
+            with suppress(UnsupportedError):
+                found[name] = app_of(node.subgraphs[0])
+    return found
+
+
 class LangGraphApp(App):
     """What `from_langgraph` returns: an app of ours that LangGraph takes for one of its own.
 
@@ -70,9 +89,14 @@ class LangGraphApp(App):
     interrupt_before_nodes: Any = None
     interrupt_after_nodes: Any = None
 
+    is_guest = False
+    """A graph around, which LangGraph runs, speaks for a thread of its own."""
+
     def __init__(self, graph: Any) -> None:
         children = _children(graph)
         super().__init__(lower(graph, children), name=graph.name)
+        for name, child in _called(graph, children).items():
+            self.engine.tables.subgraphs.setdefault(name, child)
         given = {name: value for name, value in vars(graph).items() if name != "__orig_class__"}
         vars(self).update(given)
 
@@ -96,90 +120,131 @@ class LangGraphApp(App):
 
     def invoke(self, input: Any, config: Any = None, **options: Any) -> Any:
         """Run once; see `App.invoke`."""
-        with _Inside():
-            return _shown(super().invoke(_ours(input), config, **options))
+        inside = Inside(config)
+        with inside:
+            return _shown(super().invoke(_ours(input), inside.config, **options))
 
     async def ainvoke(self, input: Any, config: Any = None, **options: Any) -> Any:
         """Run once on the event loop; see `App.invoke`."""
-        with _Inside():
-            return _shown(await super().ainvoke(_ours(input), config, **options))
+        inside = Inside(config)
+        with inside:
+            return _shown(await super().ainvoke(_ours(input), inside.config, **options))
 
     def stream(self, input: Any, config: Any = None, **options: Any) -> Iterator[Any]:
         """Run once; yield chunks as they come; see `App.stream`."""
-        chunks: Any = super().stream(_ours(input), config, **options)
+        inside = Inside(config)
+        chunks: Any = super().stream(_ours(input), inside.config, **inside.streaming(options))
         try:
             while True:
-                with _Inside():
+                with inside:
                     chunk = next(chunks, _ENDED)
                 if chunk is _ENDED:
                     return
                 yield chunk
         finally:
-            with _Inside():
+            with inside:
                 chunks.close()
 
     async def astream(self, input: Any, config: Any = None, **options: Any) -> AsyncIterator[Any]:
         """Run once on the event loop; yield chunks as they come; see `App.stream`."""
-        chunks: Any = super().astream(_ours(input), config, **options)
+        inside = Inside(config)
+        chunks: Any = super().astream(_ours(input), inside.config, **inside.streaming(options))
         try:
             while True:
-                with _Inside():
+                with inside:
                     chunk = await anext(chunks, _ENDED)
                 if chunk is _ENDED:
                     return
                 yield chunk
         finally:
-            with _Inside():
+            with inside:
                 await chunks.aclose()
 
     def batch(self, inputs: Any, config: Any = None, **options: Any) -> Any:
         """Run many inputs, each as if it were alone; see `App.batch`."""
-        with _Inside():
-            return super().batch(_all_ours(inputs), config, **options)
+        inside = Inside(config)
+        with inside:
+            return super().batch(_all_ours(inputs), inside.config, **options)
 
     async def abatch(self, inputs: Any, config: Any = None, **options: Any) -> Any:
         """Run many inputs on the event loop; see `App.abatch`."""
-        with _Inside():
-            return await super().abatch(_all_ours(inputs), config, **options)
+        inside = Inside(config)
+        with inside:
+            return await super().abatch(_all_ours(inputs), inside.config, **options)
 
     def _returned(self, call: Any, results: Any, *args: Any, **options: Any) -> Any:
         results.errors[:] = [
             dataclasses.replace(one, exception=their_error(one.exception)) for one in results.errors
         ]
+        asked = results.interrupts
+        results.interrupts = {row: their_questions(several) for row, several in asked.items()}
         return super()._returned(call, results, *args, **options)
+
+    def _watcher(self, shared: Any, form: Any, output_keys: Any, put: Any) -> Any:
+        def shown(chunk: tuple[Any, str, Any]) -> None:
+            put((*chunk[:2], their_values(chunk[2])))
+
+        watcher = super()._watcher(shared, form, output_keys, shown)
+        if shared.mail is not None:
+            shared.config = with_handler(shared.config, shared.mail)
+        return watcher
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """Return the state of a thread; see `App.get_state`."""
-        with _Inside():
-            return their_snapshot(super().get_state(config, subgraphs=subgraphs))
+        app, config = self._asked(config)
+        with Inside():
+            return their_snapshot(App.get_state(app, config, subgraphs=subgraphs))
 
     async def aget_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """Return the state of a thread; see `App.get_state`."""
-        with _Inside():
-            return their_snapshot(await super().aget_state(config, subgraphs=subgraphs))
+        app, config = self._asked(config)
+        with Inside():
+            return their_snapshot(await App.aget_state(app, config, subgraphs=subgraphs))
 
     def get_state_history(self, config: Any, **options: Any) -> Iterator[Any]:
         """Yield the states of a thread, the newest first; see `App.get_state_history`."""
-        with _Inside():
-            found = list(super().get_state_history(config, **options))
+        app, config = self._asked(config)
+        with Inside():
+            found = list(App.get_state_history(app, config, **options))
         yield from map(their_snapshot, found)
 
     async def aget_state_history(self, config: Any, **options: Any) -> AsyncIterator[Any]:
         """Yield the states of a thread, the newest first; see `App.get_state_history`."""
-        with _Inside():
-            found = [state async for state in super().aget_state_history(config, **options)]
+        app, config = self._asked(config)
+        with Inside():
+            found = [state async for state in App.aget_state_history(app, config, **options)]
         for state in found:
             yield their_snapshot(state)
 
     def bulk_update_state(self, config: Any, supersteps: Sequence[Sequence[Any]]) -> Any:
         """Change a thread's state superstep by superstep; see `App.bulk_update_state`."""
-        with _Inside():
-            return super().bulk_update_state(config, supersteps)
+        app, config = self._asked(config)
+        with Inside():
+            return App.bulk_update_state(app, config, supersteps)
 
     async def abulk_update_state(self, config: Any, supersteps: Sequence[Sequence[Any]]) -> Any:
         """Change a thread's state superstep by superstep; see `App.bulk_update_state`."""
-        with _Inside():
-            return await super().abulk_update_state(config, supersteps)
+        app, config = self._asked(config)
+        with Inside():
+            return await App.abulk_update_state(app, config, supersteps)
+
+    def _asked(self, config: Any) -> tuple[Any, Any]:
+        """Return the app that answers for a thread, and where.
+
+        A graph of LangGraph's around asks with its saver and the namespace of this one.
+        """
+        given = (config or {}).get("configurable") or {}
+        saver = given.get(_SAVER)
+        if saver is None:
+            return self, config
+        place = {k: v for k, v in given.items() if not k.startswith("__pregel_")}
+        here = self.own_place({**config, "configurable": place})
+        return self.copy({"checkpointer": saver, "is_guest": True}), here
+
+    def _addressed(self, config: Any, *, for_update: bool = False) -> tuple[Any, Any]:
+        if self.is_guest:
+            return self, merge_configs(self.config, config)
+        return super()._addressed(config, for_update=for_update)
 
 
 class _OfPregel(LangGraphApp, Pregel[Any, Any, Any, Any]):  # type: ignore[misc]
@@ -191,22 +256,7 @@ class _OfStateGraph(LangGraphApp, CompiledStateGraph[Any, Any, Any, Any]):  # ty
 
 
 _ENDED: Any = object()
-
-
-class _Inside:
-    """Lets LangGraph's functions ask the task that runs, and raises LangGraph's exceptions."""
-
-    __slots__ = ("_token",)
-
-    def __enter__(self) -> None:
-        self._token = var_child_runnable_config.set(LIVE)
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        var_child_runnable_config.reset(self._token)
-        if error is not None:
-            found = their_error(error)
-            if found is not error:
-                raise found from None
+_SAVER = "__pregel_checkpointer"
 
 
 def _ours(input: Any) -> Any:
@@ -218,4 +268,4 @@ def _all_ours(inputs: Any) -> Any:
 
 
 def _shown(output: Any) -> Any:
-    return their_output(output) if isinstance(output, GraphOutput) else output
+    return their_output(output) if isinstance(output, GraphOutput) else their_values(output)

@@ -74,6 +74,8 @@ def lower(graph: Any, children: Mapping[str, Any], *, heard: bool = False) -> Pr
         streams=_reads(graph.stream_channels_asis),
         managed=managed,
         name=graph.name,
+        retry_policy=tuple(graph.retry_policy or ()),
+        cache_policy=graph.cache_policy,
         translate_error=our_error,
     )
 

@@ -12,6 +12,7 @@ from langgraph import errors as their_errors
 from langgraph import types as theirs
 
 from vecgraph import errors, types
+from vecgraph.constants import INTERRUPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +21,17 @@ __all__ = [
     "our_command",
     "our_error",
     "our_goals",
+    "our_interrupt",
     "our_return",
     "our_send",
     "our_timeout",
     "their_command",
     "their_error",
+    "their_node_error",
     "their_output",
+    "their_questions",
     "their_snapshot",
+    "their_values",
 ]
 
 
@@ -96,7 +101,7 @@ def our_error(error: Any) -> Any:
     if isinstance(error, errors.GraphBubbleUp):
         return error
     if isinstance(error, their_errors.GraphInterrupt):
-        return errors.GraphInterrupt(tuple(error.args[0]) if error.args else ())
+        return errors.GraphInterrupt(tuple(map(our_interrupt, error.args[0] if error.args else ())))
     if isinstance(error, their_errors.ParentCommand):
         return errors.ParentCommand(our_command(error.args[0]))
     if isinstance(error, their_errors.GraphBubbleUp):
@@ -123,7 +128,7 @@ def _by_name(error: BaseException) -> Any:
 
 
 def _interrupt(error: Any) -> Any:
-    return their_errors.GraphInterrupt(tuple(error.args[0]) if error.args else ())
+    return their_errors.GraphInterrupt(their_questions(error.args[0] if error.args else ()))
 
 
 def _timeout(error: Any) -> Any:
@@ -147,6 +152,25 @@ _MADE: dict[type[BaseException], Callable[[Any], Any]] = {
     errors.NodeTimeoutError: _timeout,
     errors.NodeCancelledError: lambda e: their_errors.NodeCancelledError(e.node),
 }
+
+
+def our_interrupt(question: Any) -> types.Interrupt:
+    """Return a question of LangGraph's as ours."""
+    # LangGraph before 1.2 has no shape of the answer.
+    shape = getattr(question, "response_schema", None)
+    return types.Interrupt(question.value, question.id, response_schema=shape)
+
+
+def their_questions(questions: Any) -> Any:
+    """Return several questions as LangGraph's, in a list or a tuple as they come."""
+    return type(questions)(map(their_interrupt, questions))
+
+
+def their_values(values: Any) -> Any:
+    """Return what a run shows with the questions in it as LangGraph's."""
+    if isinstance(values, dict) and INTERRUPT in values:
+        return {**values, INTERRUPT: their_questions(values[INTERRUPT])}
+    return values
 
 
 def their_interrupt(question: Any) -> Any:

@@ -29,10 +29,12 @@ def graph_inside(action: Action) -> Any:
 def acts_while_it_runs(action: Action) -> str | None:
     """Return what a function may do before it returns that each run must note for itself.
 
-    It holds a task of the functional API, or `push_message`. None: nothing of that is seen.
+    It holds a task of the functional API (ours, or LangGraph's), or `push_message`. None:
+    nothing of that is seen.
     """
     fn: Any = action.fn or action.afn
-    if any(_is_a("TaskFunction", value) for value in _held(fn)):
+    tasks = ("TaskFunction", "_TaskFunction")
+    if any(_is_a(name, value) for value in _held(fn) for name in tasks):
         return "calls tasks of the functional API"
     code = getattr(_bare(fn), "__code__", None)
     return "pushes messages" if code is not None and "push_message" in code.co_names else None

@@ -134,7 +134,11 @@ class _File:
         self._file = os.open(path, flags, 0o666)
         self._end = len(FILE_START) + len(schema)
         self._sizes: list[tuple[int, int]] = []
-        write_at(self._file, 0, [FILE_START, schema])
+        try:
+            write_at(self._file, 0, [FILE_START, schema])
+        except BaseException:
+            self.abandon()
+            raise
 
     def add(self, frame: Frame, payload: bytes) -> Record:
         pieces = framed(frame, payload)
@@ -149,10 +153,13 @@ class _File:
         write_at(self._file, self._end, [file_end(self._schema, self._sizes)])
         os.fsync(self._file)
         os.close(self._file)
+        self._file = -1
 
     def abandon(self) -> None:
         self._path.unlink(missing_ok=True)
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:
