@@ -84,8 +84,8 @@ class SqliteSession:
                 f"SQLite is reached by a path or a sqlite3.Connection, not by {type(of)!r}.\n"
                 "Hint: pass the path; a connection of aiosqlite belongs to its own thread."
             )
-        self._own = not isinstance(of, sqlite3.Connection)
-        self._conn: sqlite3.Connection | None = None if self._own else of
+        self._conn: sqlite3.Connection | None = of if isinstance(of, sqlite3.Connection) else None
+        self._own = self._conn is None
         self._path = of
         self.place = str(of) if self._own else "a SQLite connection"
 
