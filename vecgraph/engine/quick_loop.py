@@ -150,7 +150,7 @@ class LoopScope(Scope):
         """Wait for a coroutine, in one of the slots that the config allows."""
         if self._gatherer.is_unlimited:
             return await work
-        async with self._gatherer.slot(self.task):
+        async with self._gatherer.slot():  # no task has called this one
             return await work
 
     def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:

@@ -108,7 +108,7 @@ class Node:
 class Router:
     """A router with what is looked up at each of its runs."""
 
-    __slots__ = ("_afn", "_branch", "_channels", "_fn", "_inject", "_known", "_reads")
+    __slots__ = ("_afn", "_branch", "_channels", "_fn", "_inject", "_known", "_reads", "_simple")
 
     def __init__(self, tables: Tables, branch: Branch) -> None:
         self._branch = branch
@@ -117,6 +117,10 @@ class Router:
         self._inject = branch.action.inject
         called = branch.action.afn or branch.action.fn
         self._reads = _rules(tables, branch.reads, branch.mapper or called)
+        # Of one write such channels keep the value.
+        rules = [tables.channels[name] for name, _ in self._reads]
+        simple = all(rule.replaces and rule.plain and rule.steady for rule in rules)
+        self._simple = simple and not isinstance(branch.reads, str)
         self._known = _labels(branch)
         self._afn: Any = branch.action.afn
 
@@ -144,6 +148,11 @@ class Router:
 
     def _fresh(self, run: Run, pairs: Pairs) -> Any:
         """Return the values that there are once `pairs` are written."""
+        if self._simple:
+            written = dict(pairs)
+            if len(written) == len(pairs):
+                fresh = {**run.cells, **written}
+                return {name: fresh[name] for name, _ in self._reads if name in fresh}
         writes: dict[str, list[Any]] = {}
         for name, value in pairs:
             writes.setdefault(name, []).append(value)
