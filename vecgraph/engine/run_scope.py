@@ -122,8 +122,8 @@ class RunScope(TaskScope):
         """The failure that the task handles."""
         return self.task.cause
 
-    def _outlets(self) -> dict[str, Any]:
-        outlets, pulse = super()._outlets(), self.pulse
+    def outlets(self) -> dict[str, Any]:
+        outlets, pulse = super().outlets(), self.pulse
         if pulse is None:
             return outlets
         write = outlets.get("stream_writer")
