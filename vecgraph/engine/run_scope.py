@@ -123,6 +123,7 @@ class RunScope(TaskScope):
         return self.task.cause
 
     def outlets(self) -> dict[str, Any]:
+        """Return what a node can tell those outside by; what it says is a sign of life, too."""
         outlets, pulse = super().outlets(), self.pulse
         if pulse is None:
             return outlets
