@@ -12,10 +12,9 @@ import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langgraph._internal._replay import ReplayState
 from langgraph._internal._scratchpad import PregelScratchpad
 from langgraph.pregel.protocol import StreamProtocol
-from langgraph.runtime import ExecutionInfo, Runtime
+from langgraph.runtime import Runtime
 
 from vecgraph.ambient import current_task
 from vecgraph.constants import TASKS
@@ -29,6 +28,14 @@ from vecgraph.interop.savers import VecgraphSaver, for_langgraph
 from vecgraph.interop.translate import our_send, their_node_error
 from vecgraph.nodes.action import Action
 from vecgraph.program import Branch
+
+ReplayState: Any
+ExecutionInfo: Any
+try:
+    from langgraph._internal._replay import ReplayState
+    from langgraph.runtime import ExecutionInfo
+except ImportError:  # LangGraph before 1.1 has neither
+    ReplayState = ExecutionInfo = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -144,7 +151,7 @@ def _handed_down(scope: Any) -> dict[str, Any]:
         found["__pregel_resuming"] = scope.resuming
     if scope.resume_map is not None:
         found["__pregel_resume_map"] = scope.resume_map
-    if scope.replay is not None:
+    if scope.replay is not None and ReplayState is not None:
         found["__pregel_replay_state"] = _their_replay(scope.replay)
     if shared.sink is not None:
         found["__pregel_stream"] = StreamProtocol(shared.sink.put, set(shared.sink.modes))
@@ -155,7 +162,7 @@ def _their_saver(saver: Any) -> Any:
     return saver.saver if isinstance(saver, VecgraphSaver) else for_langgraph(saver)
 
 
-def _their_replay(replay: Any) -> ReplayState:
+def _their_replay(replay: Any) -> Any:
     state = ReplayState(replay.checkpoint_id)
     # Shared, so that it does not matter which of the two runs a graph meets first.
     state._visited_ns = replay.visited
@@ -239,8 +246,21 @@ _RUNTIME_FIELDS = frozenset(field.name for field in dataclasses.fields(Runtime))
 def _runtime(scope: Any) -> Runtime[Any]:
     """Return a task's runtime as LangGraph's."""
     shared = scope.shared
-    run_id = shared.config.get("run_id")
-    info = ExecutionInfo(
+    given = {
+        "context": shared.context,
+        "store": shared.store,
+        "previous": scope.previous,
+        "execution_info": None if ExecutionInfo is None else _execution_info(scope),
+        "control": shared.control,
+        **scope.outlets(),
+    }
+    # An old LangGraph has fewer fields.
+    return Runtime(**{name: value for name, value in given.items() if name in _RUNTIME_FIELDS})
+
+
+def _execution_info(scope: Any) -> Any:
+    run_id = scope.shared.config.get("run_id")
+    return ExecutionInfo(
         scope.checkpoint_id,
         scope.checkpoint_ns,
         scope.task_id,
@@ -249,13 +269,3 @@ def _runtime(scope: Any) -> Runtime[Any]:
         scope.attempt,
         scope.began,
     )
-    given = {
-        "context": shared.context,
-        "store": shared.store,
-        "previous": scope.previous,
-        "execution_info": info,
-        "control": shared.control,
-        **scope.outlets(),
-    }
-    # An old LangGraph has fewer fields.
-    return Runtime(**{name: value for name, value in given.items() if name in _RUNTIME_FIELDS})

@@ -118,6 +118,20 @@ class LangGraphApp(App):
     def interrupt_after(self, nodes: Any) -> None:
         self.interrupt_after_nodes = nodes
 
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return the app's name; see LangChain's `Runnable.get_name`."""
+        return Pregel.get_name(self, suffix, name=name)  # type: ignore[arg-type]
+
+    def get_graph(self, config: Any = None, *, xray: int | bool = False, **drawn: Any) -> Any:
+        """Return the graph as LangGraph draws it; with ``result`` or ``traffic`` as ours."""
+        if drawn:
+            return super().get_graph(config, xray=xray, **drawn)
+        return Pregel.get_graph(self, config, xray=xray)  # type: ignore[arg-type]
+
+    async def aget_graph(self, config: Any = None, *, xray: int | bool = False) -> Any:
+        """Return the graph as LangGraph draws it; see `get_graph`."""
+        return self.get_graph(config, xray=xray)
+
     def invoke(self, input: Any, config: Any = None, **options: Any) -> Any:
         """Run once; see `App.invoke`."""
         inside = Inside(config)
