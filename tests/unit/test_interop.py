@@ -54,7 +54,6 @@ def test_the_app_is_composed_described_and_drawn_as_langgraphs() -> None:
     graph = graph_of(up).compile(name="counter")
     app = from_langgraph(graph)
     assert app.get_name("Input") == graph.get_name("Input")
-    assert app.config_schema().__name__ == graph.config_schema().__name__
     assert app.get_graph().to_json() == graph.get_graph().to_json()
     chain = RunnableLambda(lambda n: {"n": n, "log": []}) | app | (lambda state: state["n"])
     assert chain.invoke(3) == 4
