@@ -220,36 +220,36 @@ def human_in_the_loop():
     return Program(make, [{"log": []}, *answers, None])
 
 
-class State(TypedDict):
+class Team(TypedDict):
     task: str
     log: Annotated[list, operator.add]
 
 
 def team(name, *nodes):
-    builder = StateGraph(State).add_sequence(nodes)
+    builder = StateGraph(Team).add_sequence(nodes)
     return builder.add_edge(START, nodes[0].__name__).compile(name=name)
 
 
 def supervisor():
     """A supervisor hands over to teams, graphs of their own, one of which asks and one leaves."""
 
-    def search(state: State):
+    def search(state: Team):
         return {"log": [f"found {state['task']}"]}
 
-    def check(state: State):
+    def check(state: Team):
         return {"log": [("checked", interrupt("trust it?"))]}
 
-    def calculate(state: State):
+    def calculate(state: Team):
         update = {"log": ["computed"], "task": "write"}
         return Command(graph=Command.PARENT, update=update, goto="supervisor")
 
-    def supervise(state: State) -> Command[Literal["research", "maths", "__end__"]]:
+    def supervise(state: Team) -> Command[Literal["research", "maths", "__end__"]]:
         steps = len(state["log"])
         goto = "research" if steps < 2 else "maths" if state["task"] != "write" else END
         return Command(goto=goto, update={"log": [f"to {goto}"]})
 
     def make(saver, store):
-        builder = StateGraph(State)
+        builder = StateGraph(Team)
         builder.add_node("supervisor", supervise)
         builder.add_node("research", team("research", search, check))
         builder.add_node("maths", team("maths", calculate))
