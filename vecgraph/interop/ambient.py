@@ -24,6 +24,7 @@ from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.single import read, read_fresh
 from vecgraph.errors import UnsupportedError
 from vecgraph.interop.calls import call_task
+from vecgraph.interop.heard import of_task
 from vecgraph.interop.savers import VecgraphSaver, for_langgraph
 from vecgraph.interop.translate import our_send, their_node_error
 from vecgraph.nodes.action import Action
@@ -121,7 +122,8 @@ def config_of(scope: Any) -> dict[str, Any]:
     """Return a task's config with all that LangGraph's functions look for in it."""
     here = _fixed(scope)
     config: dict[str, Any] = dict(here.config)
-    config["callbacks"] = config.get("callbacks") or []  # of which LangGraph asks for the handlers
+    config.pop("run_id", None)  # the graph's own
+    config["callbacks"] = of_task(config.get("callbacks"), here.step)
     given = config["configurable"]
     given.update(
         {
