@@ -378,9 +378,12 @@ def test_a_failed_append_leaves_everything_as_it_was(tmp_path, monkeypatch, call
     monkeypatch.undo()
 
     assert held(storage) == said(expected)
-    reader = DirectoryStorage(tmp_path, read_only=True)
-    assert held(reader) == said(expected)
-    reader.close()
+    shutil.copytree(tmp_path, tmp_path.with_name("copy"))
+    for folder in (tmp_path, tmp_path.with_name("copy")):  # nobody writes to the copy
+        reader = DirectoryStorage(folder, read_only=True)
+        assert held(reader) == said(expected)
+        reader.close()
+    shutil.rmtree(tmp_path.with_name("copy"))
     storage.append(NEXT)
     killed(storage)
     storage = make(tmp_path)
