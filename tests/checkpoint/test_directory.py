@@ -353,7 +353,10 @@ def test_a_reader_does_not_see_a_flush_in_the_making(tmp_path) -> None:
 
 @pytest.mark.parametrize("call", ["pwrite", "fsync"])
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
-def test_a_failed_append_leaves_everything_as_it_was(tmp_path, monkeypatch, call, nth) -> None:
+@pytest.mark.parametrize("flush", [LAST, LAST[:2]], ids=["new segment", "old segments"])
+def test_a_failed_append_leaves_everything_as_it_was(
+    tmp_path, monkeypatch, call, nth, flush
+) -> None:
     storage = make(tmp_path, FIRST)
     real, count = getattr(os, call), 0
 
@@ -368,12 +371,12 @@ def test_a_failed_append_leaves_everything_as_it_was(tmp_path, monkeypatch, call
 
     monkeypatch.setattr(os, call, failing)
     try:
-        storage.append(LAST)
+        storage.append(flush)
     except CheckpointWriteError as error:
         assert error.errno == errno.ENOSPC  # noqa: PT017
         expected = FIRST
     else:
-        expected = FIRST + LAST
+        expected = FIRST + flush
         assert count < nth
     monkeypatch.undo()
 
