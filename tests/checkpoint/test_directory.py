@@ -164,9 +164,10 @@ def test_any_flipped_bit_is_harmless_or_reported(tmp_path) -> None:
     reported = 0
 
     for name in sorted(set(whole) - {"lock"}):
-        for at in cuts(0, len(whole[name])):
+        is_short = name == "manifest.json"
+        for at in range(len(whole[name])) if is_short else cuts(0, len(whole[name])):
             data = bytearray(whole[name])
-            data[at] ^= 1 << (at % 8)
+            data[at] ^= 1 if is_short else 1 << (at % 8)  # 0 becomes 1
             restore(folder, whole | {name: bytes(data)})
             try:
                 storage = DirectoryStorage(folder, read_only=True)
@@ -223,6 +224,8 @@ def test_chunks_that_neither_record_nor_frame_explains_are_damage(tmp_path) -> N
     assert caught.value.file.endswith("log-00001.arrows")
     assert caught.value.offset == len(FIRST[1].schema)
     storage.close()
+    # Somebody may still make something of it.
+    assert (tmp_path / "log-00001.arrows").read_bytes() == stream
 
 
 def test_a_replacement_that_was_interrupted_did_not_happen(tmp_path) -> None:
