@@ -11,6 +11,7 @@ import pyarrow as pa
 from vecgraph.columns import Column, objects
 from vecgraph.constants import MISSING
 from vecgraph.engine.records import STATUSES, Results, RowError
+from vecgraph.footprint import footprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,15 @@ class BatchResult:
     def steps(self) -> npt.NDArray[np.int64]:
         """Supersteps that each run took, its input's not counted; shape (N,)."""
         return self._results.steps
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes that each column of the result keeps in memory.
+
+        Measured from the buffers. Python objects count with all that is in their lists and
+        dicts; an object that several runs share counts once in each column.
+        """
+        columns = self._results.columns.items()
+        return {name: footprint(column.values, column.present) for name, column in columns}
 
     @property
     def threads(self) -> list[str] | None:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.options import answers_of, configs_for
+from vecgraph.app.sharing import Division, Workers, check_workers
 from vecgraph.app.state import StateApi
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
@@ -47,6 +48,8 @@ class _Call:
         It is to give a table.
     resume : None, True, or list of N objects
         Whether runs go on where they stopped, with which answers.
+    workers : int or "auto"
+        Asked for; once it has run, those that ran it.
     """
 
     part: Inputs
@@ -55,6 +58,7 @@ class _Call:
     configs: Threads | None
     table: bool
     resume: Any = None
+    workers: Workers = 1
 
 
 class ManyRuns(StateApi):
@@ -74,6 +78,7 @@ class ManyRuns(StateApi):
         resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
+        workers: Workers = 1,
         **options: Any,
     ) -> Any:
         """Run many inputs, each as if it were alone.
@@ -105,6 +110,11 @@ class ManyRuns(StateApi):
             Called with the numbers of runs done, running, failed, and run-steps so far.
         observer : callable, optional
             Called with each `Superstep` record.
+        workers : int or "auto"
+            Cores that may run the batch; ``"auto"``: as many as this process may use, if a
+            first part of it takes so long that they pay. Functions of columns run in
+            threads, others in processes. The results are the same. Runs with checkpoints,
+            coroutines, or a store stay in this thread, and so do batches inside nodes.
         **options
             As of `invoke`.
 
@@ -131,7 +141,9 @@ class ManyRuns(StateApi):
             )
             return [output for _, output in each]
         begin = perf_counter()
+        check_workers(workers)
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
+        call.workers = workers
         results = self._results(call, progress, observer)
         return self._returned(call, results, begin, observer, return_exceptions=return_exceptions)
 
@@ -149,6 +161,7 @@ class ManyRuns(StateApi):
         resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
+        workers: Workers = 1,
         **options: Any,
     ) -> Any:
         """Run many inputs on the event loop; see `batch`.
@@ -172,7 +185,9 @@ class ManyRuns(StateApi):
                 outputs[position] = output
             return outputs
         begin = perf_counter()
+        check_workers(workers)
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
+        call.workers = workers
         if self.is_async:
             results = await self.engine.arun(
                 call.part,
@@ -285,6 +300,14 @@ class ManyRuns(StateApi):
     ) -> Results:
         # A list is LangGraph's batch, which refuses what has no synchronous form.
         on_loop = self.is_async and call.table
+        if call.workers != 1 and not self.is_async and call.configs is None:
+            division = Division(
+                self.engine, call.part, call.numbers, call.shared, observer, progress
+            )
+            divided = division.run(call.workers)
+            call.workers = division.used
+            return divided
+        call.workers = 1
         run = self.engine.arun if on_loop else self.engine.run
         results: Any = run(
             call.part,
@@ -328,6 +351,7 @@ class ManyRuns(StateApi):
             "run_steps": results.run_steps,
             "seconds": perf_counter() - begin,
             "path": path,
+            "workers": call.workers,
         }
         return BatchResult(results, stats, self, observer, call.configs)
 

@@ -8,6 +8,7 @@ that sends packets goes on the general way from there.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.ambient import current_task
@@ -18,6 +19,8 @@ from vecgraph.engine.run import Run, Task, TaskError
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import destinations, warn_unknown
 from vecgraph.errors import EmptyInputError, GraphInterrupt, GraphRecursionError
+from vecgraph.nodes.reading import narrowed
+from vecgraph.nodes.writer import StateWriter, Writer
 from vecgraph.types import Command
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ class Quick:
         self._tables = tables
         self._nodes = {name: _Node(tables, spec) for name, spec in tables.nodes.items()}
         self._goals = {spec.triggers[0]: name for name, spec in tables.nodes.items()}
+        # Of one write such a channel keeps the value, and always counts as changed.
+        self._direct = frozenset(
+            name for name, c in tables.channels.items() if c.replaces and c.plain and c.steady
+        )
 
     @classmethod
     def of(cls, tables: Tables) -> Quick | None:
@@ -96,16 +103,50 @@ class Quick:
 
     def _superstep(self, run: Run, scope: _Scope, due: list[_Node], values: list[Any]) -> list[str]:
         """Run the nodes that are due and apply their writes; return those that are due next."""
-        writes: dict[str, list[Any]] = {}
-        going: set[str] = set()
+        if len(due) == 1:
+            return self._alone(run, scope, due[0], values[0])
+        return self._side_by_side(run, scope, due, values)
+
+    def _alone(self, run: Run, scope: _Scope, node: _Node, value: Any) -> list[str]:
+        """Run the only node that is due: its writes meet no others."""
+        pairs = node.run(run, scope, value)
+        if run.ended or run.calls is not None:
+            return self._applied(run, scope, [(node, pairs)], None)
+        goals, direct = self._goals, self._direct
+        news: dict[str, Any] = {}
+        going: list[str] = []
+        for name, written in pairs:
+            if name in direct and name not in news:
+                news[name] = written
+            elif name in goals:
+                going.append(goals[name])
+            else:
+                return self._applied(run, scope, [(node, pairs)], None)
+        run.cells.update(news)
+        if not self._tables.outputs.isdisjoint(news):
+            run.emitted = True
+        return sorted(set(going)) if len(going) > 1 else going
+
+    def _side_by_side(
+        self, run: Run, scope: _Scope, due: list[_Node], values: list[Any]
+    ) -> list[str]:
+        done: list[tuple[_Node, Pairs]] = []
         error: TaskError | None = None
         for node, value in zip(due, values, strict=True):
             try:
-                pairs = node.run(run, scope, value)
+                done.append((node, node.run(run, scope, value)))
             except TaskError as one:  # the others run all the same
                 error = error or one
-            else:
-                self._group(node, pairs, writes, going)
+        return self._applied(run, scope, done, error)
+
+    def _applied(
+        self, run: Run, scope: _Scope, done: list[tuple[_Node, Pairs]], error: TaskError | None
+    ) -> list[str]:
+        """Apply what nodes wrote, unless one has failed; return those that are due next."""
+        writes: dict[str, list[Any]] = {}
+        going: set[str] = set()
+        for node, pairs in done:
+            self._group(node, pairs, writes, going)
         if run.calls is not None:
             self._settle(run, failed=error is not None)
         if error is not None:
@@ -173,7 +214,18 @@ def _is_scalar(action: Action | None) -> bool:
 class _Node:
     """A node with what is looked up at each of its runs."""
 
-    __slots__ = ("_branches", "_edges", "_fn", "_inject", "_mapper", "_reads", "_writer", "spec")
+    __slots__ = (
+        "_branches",
+        "_edges",
+        "_fn",
+        "_inject",
+        "_keys",
+        "_mapper",
+        "_plain",
+        "_reads",
+        "_writer",
+        "spec",
+    )
 
     def __init__(self, tables: Tables, spec: NodeSpec) -> None:
         self.spec = spec
@@ -182,12 +234,18 @@ class _Node:
         self._mapper = spec.mapper
         self._writer = spec.writer
         self._edges: Pairs = [(target, None) for target in spec.targets]
-        self._reads = _rules(tables, spec.reads)
+        self._reads = _rules(tables, spec.reads, spec.mapper or self._fn)
+        self._plain = all(rule is None for _, rule in self._reads)
+        self._keys = _keys_of(spec.writer)
         self._branches = [_Branch(tables, branch) for branch in spec.branches]
 
     def input(self, run: Run) -> Any:
         """Return what the node gets."""
-        value = _values(run, self._reads)
+        cells = run.cells
+        if self._plain:
+            value = {name: cells[name] for name, _ in self._reads if name in cells}
+        else:
+            value = _values(run, self._reads)
         if self._mapper is None:
             return value
         try:
@@ -206,7 +264,10 @@ class _Node:
             if self._fn is not None:
                 extra = scope.arguments(self._inject) if self._inject else {}
                 result = self._fn(value, **extra)
-            pairs = scope.sent + self._writer(result) + self._edges
+            if type(result) is dict and self._keys.issuperset(result):
+                pairs = [*scope.sent, *result.items(), *self._edges]
+            else:
+                pairs = scope.sent + self._writer(result) + self._edges
             for branch in self._branches:
                 pairs += branch.run(run, scope, pairs, result)
         except Exception as error:  # noqa: BLE001 - told apart below
@@ -230,14 +291,15 @@ class _Node:
 class _Branch:
     """A router with what is looked up at each of its runs."""
 
-    __slots__ = ("_branch", "_channels", "_fn", "_inject", "_reads")
+    __slots__ = ("_branch", "_channels", "_fn", "_inject", "_known", "_reads")
 
     def __init__(self, tables: Tables, branch: Branch) -> None:
         self._branch = branch
         self._channels = tables.channels
         self._fn: Any = branch.action.fn
         self._inject = branch.action.inject
-        self._reads = _rules(tables, branch.reads)
+        self._reads = _rules(tables, branch.reads, branch.mapper or self._fn)
+        self._known = _labels(branch)
 
     def run(self, run: Run, scope: _Scope, pairs: Pairs, result: Any) -> Pairs:
         """Return the writes that send the run on."""
@@ -248,7 +310,10 @@ class _Branch:
         if branch.passthrough and isinstance(result, dict) and isinstance(value, dict):
             value = {**result, **value}
         extra = scope.arguments(self._inject) if self._inject else {}
-        return destinations(branch, self._fn(value, **extra))
+        label = self._fn(value, **extra)
+        if type(label) is str and label in self._known:
+            return self._known[label]
+        return destinations(branch, label)
 
     def _fresh(self, run: Run, pairs: Pairs) -> Any:
         """Return the values that there are once `pairs` are written."""
@@ -267,12 +332,31 @@ class _Branch:
         return values.get(reads) if isinstance(reads, str) else values
 
 
+def _keys_of(writer: Writer) -> frozenset[str]:
+    """Return the keys that a dict may have for its items to be the writes."""
+    if isinstance(writer, StateWriter) and not writer.is_root:
+        return frozenset(writer.keys)
+    return frozenset()
+
+
+def _labels(branch: Branch) -> dict[str, Pairs]:
+    """Return what the labels of a path map, as far as they are text, write."""
+    if not branch.ends or branch.translate is not None:
+        return {}
+    labels = [label for label in branch.ends if type(label) is str]
+    known = {}
+    for label in labels:
+        with suppress(ValueError):  # the run that goes there fails
+            known[label] = destinations(branch, label)
+    return known
+
+
 _Rules = list[tuple[str, Any]]
 """Channels to read, with the rule of those whose cell is not the value itself."""
 
 
-def _rules(tables: Tables, reads: Reads) -> _Rules:
-    names = (reads,) if isinstance(reads, str) else reads
+def _rules(tables: Tables, reads: Reads, fn: Any) -> _Rules:
+    names = (reads,) if isinstance(reads, str) else narrowed(fn, reads)
     channels = tables.channels
     return [(name, None if channels[name].plain else channels[name]) for name in names]
 
