@@ -14,8 +14,7 @@ from vecgraph.runtime import Runtime
 from vecgraph.schema import Tensor
 from vecgraph.state import Batch
 from vecgraph.types import Command, Overwrite, Send
-
-__version__ = "0.1.0"
+from vecgraph.version import __version__
 
 __all__ = [
     "END",

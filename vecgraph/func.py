@@ -24,6 +24,7 @@ from vecgraph.nodes.writer import WriteEntry
 from vecgraph.pregel import Pregel
 from vecgraph.pregel.builder import PregelNode
 from vecgraph.types import RetryPolicy, TimeoutPolicy
+from vecgraph.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -202,7 +203,9 @@ def _former(kwargs: Mapping[str, Any], old: str, value: Any, new: str) -> Any:
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
     if old not in kwargs:
         return value
-    warnings.warn(f"`{old}` is deprecated: use `{new}`.", DeprecationWarning, stacklevel=3)
+    kind = LangGraphDeprecatedSinceV05 if old == "retry" else LangGraphDeprecatedSinceV10
+    text = f"`{old}` is deprecated and will be removed. Please use `{new}` instead."
+    warnings.warn(kind(text), stacklevel=3)
     return kwargs[old] if value is None else value
 
 

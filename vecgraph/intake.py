@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vecgraph.channels.base import Channel
     from vecgraph.typing import Rows
 
-__all__ = ["at_rest", "ids_of", "inputs_of", "is_columnar"]
+__all__ = ["at_rest", "ids_of", "inputs_of", "is_columnar", "portions"]
 
 
 def is_columnar(inputs: Any) -> bool:
@@ -51,6 +51,47 @@ def at_rest(inputs: Any, channels: Mapping[str, Channel]) -> Any:
             raise BatchInputError.missing(sorted(part.keys() ^ parts[0].keys()), [*parts[0]])
     names = parts[0] if parts else ()
     return {name: concat([part[name] for part in parts]) for name in names}
+
+
+def portions(
+    inputs: Any, channels: Mapping[str, Channel], size: int
+) -> Iterator[dict[str, Column]]:
+    """Yield the rows of a table, or of tables that come one after the other, `size` at a time.
+
+    Small tables are put together and large ones divided; no more of `inputs` is read than the
+    next portion takes.
+
+    Raises
+    ------
+    BatchInputError
+        Two tables have different columns.
+    """
+    held: list[dict[str, Column]] = []
+    names: list[str] | None = None
+    missing = size
+    for part in inputs if _is_many(inputs) else [inputs]:
+        columns = dict(_columns(part, channels))
+        names = names or list(columns)
+        if columns.keys() != set(names):
+            raise BatchInputError.missing(sorted(columns.keys() ^ set(names)), names)
+        rows, begin = max(map(len, columns.values()), default=0), 0
+        while rows - begin >= missing:
+            held.append({n: c.slice(begin, begin + missing) for n, c in columns.items()})
+            yield _joined(held)
+            begin, missing, held = begin + missing, size, []
+        if begin < rows:
+            held.append({n: c.slice(begin, len(c)) for n, c in columns.items()})
+            missing -= rows - begin
+    if held:
+        yield _joined(held)
+
+
+def _is_many(inputs: Any) -> bool:
+    return isinstance(inputs, Iterator | pa.RecordBatchReader)
+
+
+def _joined(parts: list[dict[str, Column]]) -> dict[str, Column]:
+    return {name: concat([part[name] for part in parts]) for name in parts[0]}
 
 
 def inputs_of(

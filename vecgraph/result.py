@@ -11,11 +11,14 @@ import pyarrow as pa
 from vecgraph.columns import Column, objects
 from vecgraph.constants import MISSING
 from vecgraph.engine.records import STATUSES, Results, RowError
+from vecgraph.footprint import footprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+    from vecgraph.types import Interrupt
 
 __all__ = ["BatchResult"]
 
@@ -30,6 +33,8 @@ class BatchResult:
     ----------
     errors : list of RowError
         ``row``, ``node``, ``step``, ``exception`` of each run that did not end well.
+    interrupts : dict of int to tuple of Interrupt
+        Questions of each run that waits for an answer, by its number; empty at a breakpoint.
     stats : dict of str to object
         ``runs``, ``supersteps``, ``run_steps``, ``seconds``, and ``path``: how it ran.
     app : App
@@ -49,6 +54,7 @@ class BatchResult:
         self._threads = threads
         self._table: pa.Table | None = None
         self.errors: list[RowError] = results.errors
+        self.interrupts: dict[int, tuple[Interrupt, ...]] = results.interrupts
         self.stats = dict(stats)
 
     def __len__(self) -> int:
@@ -68,6 +74,15 @@ class BatchResult:
     def steps(self) -> npt.NDArray[np.int64]:
         """Supersteps that each run took, its input's not counted; shape (N,)."""
         return self._results.steps
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes that each column of the result keeps in memory.
+
+        Measured from the buffers. Python objects count with all that is in their lists and
+        dicts; an object that several runs share counts once in each column.
+        """
+        columns = self._results.columns.items()
+        return {name: footprint(column.values, column.present) for name, column in columns}
 
     @property
     def threads(self) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from vecgraph.ambient import current_task
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vecgraph.types import StreamWriter
 
-__all__ = ["ExecutionInfo", "RunControl", "Runtime", "get_runtime"]
+__all__ = ["BaseUser", "ExecutionInfo", "RunControl", "Runtime", "ServerInfo", "get_runtime"]
 
 ContextT = TypeVar("ContextT")
 
@@ -43,6 +43,24 @@ class ExecutionInfo:
     def patch(self, **overrides: Any) -> ExecutionInfo:
         """Return a copy with some fields replaced."""
         return replace(self, **overrides)
+
+
+class BaseUser(Protocol):
+    """Whoever is signed in, as LangGraph's server tells it."""
+
+    @property
+    def identity(self) -> str:
+        """Name of the user."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What LangGraph's server says of the run; vecgraph has no server, so nodes get None."""
+
+    assistant_id: str
+    graph_id: str
+    user: BaseUser | None = None
 
 
 class RunControl:

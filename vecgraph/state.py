@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -213,20 +214,30 @@ class Inputs:
 
 
 def dicts(names: tuple[str, ...], values: list[list[Any]]) -> list[dict[str, Any]]:
-    """Return one dict a row; the common widths without a call a row."""
+    """Return one dict a row."""
+    if len(names) > _MOST_NAMES:
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    made: list[dict[str, Any]] = _maker(names)(*values)
+    return made
+
+
+_MOST_NAMES = 255
+
+
+@lru_cache(maxsize=1024)
+def _maker(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function from lists of values to dicts with keys `names`.
+
+    It is compiled for them: a display of constant keys is built without a call a row.
+    """
     if len(names) == 1:
-        (a,) = names
-        return [{a: x} for x in values[0]]
-    if len(names) == 2:
-        a, b = names
-        return [{a: x, b: y} for x, y in zip(*values, strict=True)]
-    if len(names) == 3:
-        a, b, c = names
-        return [{a: x, b: y, c: z} for x, y, z in zip(*values, strict=True)]
-    if len(names) == 4:
-        a, b, c, d = names
-        return [{a: x, b: y, c: z, d: w} for x, y, z, w in zip(*values, strict=True)]
-    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+        (name,) = names
+        return lambda values: [{name: value} for value in values]
+    each = ", ".join(f"v{i}" for i in range(len(names)))
+    pairs = ", ".join(f"{name!r}: v{i}" for i, name in enumerate(names))
+    source = f"lambda *values: [{{{pairs}}} for {each} in zip(*values, strict=True)]"
+    made: Callable[..., list[dict[str, Any]]] = eval(source, {"zip": zip})
+    return made
 
 
 class Journal:

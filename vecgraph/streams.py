@@ -183,7 +183,7 @@ class Chunks:
         pairs = task.pairs or []
         asked = _asked(task)
         if asked is None and isinstance(task.error, GraphBubbleUp):
-            return  # it has left the graph, or stopped inside: there is nothing to show
+            return  # a command or a breakpoint on its way out is no result
         if asked is not None:
             if task.caller is not None:
                 return  # its caller asks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import settings
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.memory import InMemorySaver
@@ -27,3 +28,10 @@ TestArrowInTheBackground = conformance(
     )
 ).TestCase
 TestArrowInTheBackground.settings = SHORT
+
+TestArrowObjects = conformance(
+    lambda folder: ArrowSaver(
+        "run", filesystem=SubTreeFileSystem(str(folder), LocalFileSystem()), snapshot_every=4
+    )
+).TestCase
+TestArrowObjects.settings = SHORT

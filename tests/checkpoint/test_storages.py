@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pyarrow.fs import LocalFileSystem
 
 from tests.checkpoint.storages import columns, held, rows, said
 from vecgraph.checkpoint.directory.local import DirectoryStorage
+from vecgraph.checkpoint.directory.remote import ObjectStorage
 from vecgraph.checkpoint.memory import MemoryStorage
 
 STORAGES = {
     "memory": lambda _: MemoryStorage(),
     "folder": lambda folder: DirectoryStorage(folder / "run"),
+    "objects": lambda folder: ObjectStorage(LocalFileSystem(), str(folder / "run")),
 }
 DURABLE = [name for name in STORAGES if name != "memory"]
 

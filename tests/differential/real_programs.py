@@ -1,298 +1,332 @@
-"""Five LangGraph programs of the kinds that people write, on LangGraph's own names alone.
+"""Five whole programs, our own, as users write them: the same code against both libraries.
 
-Each has a saver, and is played by a list of inputs to one thread: some answer a question.
+An agent with tools, a map-reduce, a human in the loop, a supervisor of two teams, a workflow of
+functions. Each is a function of the library and of nothing else, and says what is done with it.
 """
 
 from __future__ import annotations
 
 import operator
-import warnings
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableConfig, RunnableLambda
-from langchain_core.tools import InjectedToolCallId, tool
-from langgraph.config import get_store, get_stream_writer
-from langgraph.func import entrypoint, task
-from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import InjectedState, ToolNode, create_react_agent, tools_condition
-from langgraph.runtime import Runtime
-from langgraph.types import Command, RetryPolicy, Send, interrupt
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
 
-
-class Scripted(BaseChatModel):
-    """A chat model that says the next line of its script, told by how much has been said."""
-
-    script: list[Any]
-
-    def bind_tools(self, tools, **kwargs):
-        return self
-
-    def _generate(
-        self, messages, stop=None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs
-    ):
-        said = sum(isinstance(message, AIMessage) for message in messages)
-        text, calls = self.script[min(said, len(self.script) - 1)]
-        made = [{**call, "type": "tool_call"} for call in calls]
-        message = AIMessage(text, tool_calls=made, id=f"ai-{said}-{len(messages)}")
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    @property
-    def _llm_type(self):
-        return "scripted"
-
-
-def call(name, ident, **args):
-    return {"name": name, "args": args, "id": ident}
+START, END = "__start__", "__end__"
 
 
 @dataclass(frozen=True)
-class Program:
-    """What makes the graph of a saver and a store, the inputs in turn, and the call's options."""
+class Step:
+    """One thing that is done with a program: an input, or an answer, on a thread."""
 
-    make: Any
-    inputs: list[Any]
-    context: Any = None
+    value: Any = None
+    resume: Any = None
+    thread: str = "1"
 
 
-def agent_with_tools():
-    """An agent by hand: tools in parallel, one that updates the state, one that asks."""
+# --- an agent with tools
 
-    @tool
-    def add(a: int, b: int) -> int:
-        """Add."""
-        get_stream_writer()({"adding": [a, b]})
-        return a + b
 
-    @tool
-    def remember(
-        fact: str,
-        tool_call_id: Annotated[str, InjectedToolCallId],
-        state: Annotated[dict, InjectedState],
-    ) -> Any:
-        """Keep a fact."""
-        get_store().put(("facts",), fact, {"n": len(state["messages"])})
-        kept = ToolMessage("kept", tool_call_id=tool_call_id, id="t-kept")
-        return Command(update={"messages": [kept], "facts": [fact]})
+class Scripted(GenericFakeChatModel):
+    """A model that calls the tools that its script says."""
 
-    @tool
-    def approve(what: str) -> str:
-        """Ask a human."""
-        return f"{what}: {interrupt({'approve': what})}"
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
 
-    @tool
-    def broken(x: int) -> int:
-        """Fail."""
-        raise ZeroDivisionError(f"x is {x}")
 
-    model = Scripted(
-        script=[
-            ("", [call("add", "1", a=1, b=2), call("remember", "2", fact="sky is blue")]),
-            ("", [call("approve", "3", what="launch"), call("broken", "4", x=7)]),
-            ("", [call("add", "5", a="wrong", b=2)]),
-            ("done", []),
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def divide(a: int, b: int) -> float:
+    """Divide a number by another."""
+    return a / b
+
+
+def call(name, ident, **args):
+    return {"name": name, "args": args, "id": ident, "type": "tool_call"}
+
+
+def agent(lib):
+    """A loop of a model and its tools; one call fails, and the model hears of it."""
+    script = [
+        AIMessage(
+            "", id="a1", tool_calls=[call("add", "t1", a=2, b=3), call("add", "t2", a=1, b=1)]
+        ),
+        AIMessage("", id="a2", tool_calls=[call("divide", "t3", a=5, b=0)]),
+        AIMessage("five, two, and no division", id="a3"),
+        AIMessage("you are welcome", id="a4"),
+    ]
+    model = Scripted(messages=iter(script)).bind_tools([add, divide])
+
+    def think(state):
+        return {"messages": [model.invoke(state["messages"])]}
+
+    def act(state):
+        answers = []
+        for asked in state["messages"][-1].tool_calls:
+            chosen = {"add": add, "divide": divide}[asked["name"]]
+            try:
+                said = str(chosen.invoke(asked["args"]))
+            except ZeroDivisionError as error:
+                said = f"error: {error}"
+            answers.append(ToolMessage(said, tool_call_id=asked["id"], id=f"r-{asked['id']}"))
+        return {"messages": answers}
+
+    def after(state) -> Literal["act", "__end__"]:
+        return "act" if state["messages"][-1].tool_calls else END
+
+    graph = lib.StateGraph(lib.MessagesState)
+    graph.add_node("think", think)
+    graph.add_node("act", act)
+    graph.add_edge(START, "think")
+    graph.add_conditional_edges("think", after)
+    graph.add_edge("act", "think")
+    return graph.compile(checkpointer=lib.saver())
+
+
+AGENT = (
+    Step({"messages": [HumanMessage("2 + 3, 1 + 1, and 5 / 0?", id="h1")]}),
+    Step({"messages": [HumanMessage("thanks", id="h2")]}),
+)
+
+
+# --- map-reduce
+
+
+class Book(TypedDict):
+    chapters: list[str]
+    limit: int
+    summaries: Annotated[list[tuple[int, str]], operator.add]
+    words: Annotated[int, operator.add]
+    digest: str
+
+
+class Chapter(TypedDict):
+    at: int
+    text: str
+
+
+def map_reduce(lib):
+    """Summarise chapters side by side until the digest is short enough."""
+
+    def spread(book):
+        return [
+            lib.Send("summarise", {"at": at, "text": text})
+            for at, text in enumerate(book["chapters"])
         ]
-    )
 
-    class State(MessagesState):
-        facts: Annotated[list, operator.add]
+    def summarise(chapter: Chapter):
+        words = chapter["text"].split()
+        return {"summaries": [(chapter["at"], " ".join(words[:3]))], "words": len(words)}
 
-    def think(state: State, config: RunnableConfig):
-        prompt = [SystemMessage("be good"), *state["messages"]]
-        return {"messages": [model.invoke(prompt, config)]}
+    def collect(book):
+        latest = book["summaries"][-len(book["chapters"]) :]
+        return {"digest": " | ".join(text for _, text in sorted(latest))}
 
-    def make(saver, store):
-        tools = [add, remember, approve, broken]
-        builder = StateGraph(State).add_node("think", think)
-        builder.add_node("tools", ToolNode(tools, handle_tool_errors=lambda e: f"oh: {e!r:.40}"))
-        builder.add_edge(START, "think").add_edge("tools", "think")
-        builder.add_conditional_edges("think", tools_condition)
-        return builder.compile(saver, store=store)
+    def shorten(book):
+        return {"chapters": [part[: len(part) // 2] for part in book["digest"].split(" | ")]}
 
-    start = {"messages": [HumanMessage("go", id="h")], "facts": []}
-    return Program(make, [start, Command(resume="yes"), None])
+    def enough(book):
+        return END if len(book["digest"]) <= book["limit"] else "shorten"
 
-
-def prebuilt_agent():
-    """LangGraph's own agent, with Sends to its tools and a hook that counts."""
-
-    @tool
-    def twice(text: str) -> str:
-        """Say it twice."""
-        return text + text
-
-    model = Scripted(script=[("", [call("twice", "1", text="a"), call("twice", "2", text="b")])] * 2
-                     + [("bye", [])])  # fmt: skip
-
-    def make(saver, store):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return create_react_agent(
-                model,
-                [twice],
-                prompt="short",
-                pre_model_hook=RunnableLambda(
-                    lambda state: {"llm_input_messages": state["messages"]}
-                ),
-                checkpointer=saver,
-                store=store,
-            )
-
-    again = {"messages": [HumanMessage("more", id="h2")]}
-    return Program(make, [{"messages": [HumanMessage("go", id="h")]}, again])
+    graph = lib.StateGraph(Book)
+    for node in (summarise, collect, shorten):
+        graph.add_node(node)
+    graph.add_conditional_edges(START, spread, ["summarise"])
+    graph.add_edge("summarise", "collect")
+    graph.add_conditional_edges("collect", enough)
+    graph.add_conditional_edges("shorten", spread, ["summarise"])
+    return graph.compile(checkpointer=lib.saver())
 
 
-def map_reduce():
-    """Subjects fan out to jokes, which are written with retries; the best one is chosen."""
-
-    class State(TypedDict):
-        topics: list[str]
-        jokes: Annotated[list, operator.add]
-        best: str
-
-    class Joke(TypedDict):
-        topic: str
-
-    failures = {"b": 1}
-
-    def plan(state: State):
-        return {"topics": sorted(state["topics"])}
-
-    def to_jokes(state):
-        return [Send("joke", {"topic": topic}) for topic in state["topics"]]
-
-    def joke(state: Joke):
-        if failures.get(state["topic"], 0) > 0:
-            failures[state["topic"]] -= 1
-            raise ConnectionError(state["topic"])
-        return {"jokes": [f"{state['topic']}!"]}
-
-    def choose(state: State, runtime: Runtime[dict]):
-        return {"best": max(state["jokes"], key=runtime.context["key"])}
-
-    def make(saver, store):
-        failures["b"] = 1
-        builder = StateGraph(State, context_schema=dict)
-        builder.add_node(plan)
-        policy = RetryPolicy(initial_interval=0, jitter=False)
-        builder.add_node("joke", joke, retry_policy=policy)
-        builder.add_node("choose", choose, defer=True)
-        builder.add_edge(START, "plan")
-        builder.add_conditional_edges("plan", to_jokes, ["joke"])
-        builder.add_edge("joke", "choose")
-        return builder.compile(saver)
-
-    return Program(
-        make, [{"topics": ["ccc", "b", "aa"], "jokes": []}, {"topics": ["zz"]}], {"key": len}
-    )
+MAP_REDUCE = (
+    Step({"chapters": ["it was a dark night", "rain fell all day long", "the end"], "limit": 12}),
+    Step({"chapters": ["short"], "limit": 12}, thread="2"),
+    Step({"chapters": ["again and again and on"], "limit": 99}),
+)
 
 
-def human_in_the_loop():
-    """A draft is reviewed in a loop of questions; routing by what the human says."""
-
-    class State(TypedDict):
-        draft: str
-        log: Annotated[list, operator.add]
-
-    def write(state: State):
-        return {"draft": state.get("draft", "") + "x", "log": ["write"]}
-
-    def review(state: State) -> Command[Literal["write", "publish"]]:
-        get_stream_writer()("reviewing")
-        answer = interrupt({"draft": state["draft"], "question": "ok?"})
-        more = interrupt("why?") if answer == "no" else None
-        goto = "publish" if answer == "yes" else "write"
-        return Command(update={"log": [(answer, more)]}, goto=goto)
-
-    def publish(state: State):
-        return {"log": ["published " + state["draft"]]}
-
-    def make(saver, store):
-        builder = StateGraph(State).add_node(write).add_node(review).add_node(publish)
-        builder.add_edge(START, "write").add_edge("write", "review").add_edge("publish", END)
-        return builder.compile(saver, interrupt_before=["publish"])
-
-    answers = [Command(resume=answer) for answer in ("no", "too short", "yes")]
-    return Program(make, [{"log": []}, *answers, None])
+# --- a human in the loop
 
 
-class Team(TypedDict):
+class Post(TypedDict):
+    topic: str
+    draft: str
+    notes: Annotated[list[str], operator.add]
+    published: bool
+
+
+def human(lib):
+    """Draft, ask for a review, and redo or publish; publishing asks once more."""
+
+    def draft(post):
+        return {"draft": f"{post['topic']} v{len(post['notes']) + 1}"}
+
+    def review(post) -> Any:
+        said = lib.interrupt({"read": post["draft"], "notes": len(post["notes"])})
+        if said["verdict"] == "redo":
+            return lib.Command(update={"notes": [said["note"]]}, goto="draft")
+        return lib.Command(goto="publish")
+
+    def publish(post):
+        sure = lib.interrupt("sure?")
+        really = lib.interrupt("really?") if sure == "hm" else sure
+        return {"published": really == "yes"}
+
+    graph = lib.StateGraph(Post)
+    graph.add_node("draft", draft)
+    graph.add_node("review", review, destinations=("draft", "publish"))
+    graph.add_node("publish", publish)
+    graph.add_edge(START, "draft")
+    graph.add_edge("draft", "review")
+    return graph.compile(checkpointer=lib.saver())
+
+
+HUMAN = (
+    Step({"topic": "rain"}),
+    Step(resume={"verdict": "redo", "note": "longer"}),
+    Step({"topic": "snow"}, thread="2"),
+    Step(resume={"verdict": "fine"}),
+    Step(resume="hm"),
+    Step(resume="yes"),
+    Step(resume={"verdict": "fine"}, thread="2"),
+    Step(resume="no", thread="2"),
+    Step({"topic": "sun"}),
+)
+
+
+# --- a supervisor of two teams
+
+
+class Desk(TypedDict):
     task: str
-    log: Annotated[list, operator.add]
+    plan: list[str]
+    log: Annotated[list[str], operator.add]
+    cost: Annotated[int, operator.add]
 
 
-def team(name, *nodes):
-    builder = StateGraph(Team).add_sequence(nodes)
-    return builder.add_edge(START, nodes[0].__name__).compile(name=name)
+def team(lib, name, *, asks=False):
+    """Two steps, the second of which may ask somebody, or hand the case back."""
+
+    def begin(desk):
+        return {"log": [f"{name} begins {desk['task']}"], "cost": 1}
+
+    def finish(desk) -> Any:
+        if asks and "approved" not in desk["task"]:
+            said = lib.interrupt(f"{name}: may we?")
+            if said == "no":
+                update = {"log": [f"{name} gives up"], "plan": []}
+                return lib.Command(graph=lib.Command.PARENT, update=update, goto="report")
+        return {"log": [f"{name} ends"], "cost": 2}
+
+    graph = lib.StateGraph(Desk)
+    graph.add_node("begin", begin)
+    graph.add_node("finish", finish)
+    graph.add_edge(START, "begin")
+    graph.add_edge("begin", "finish")
+    return graph.compile()
 
 
-def supervisor():
-    """A supervisor hands over to teams, graphs of their own, one of which asks and one leaves."""
+def supervisor(lib):
+    """Hand a case to the teams that its plan names, one after the other, and report."""
 
-    def search(state: Team):
-        return {"log": [f"found {state['task']}"]}
+    def supervise(desk) -> Any:
+        if not desk["plan"]:
+            return lib.Command(goto="report")
+        chosen, *rest = desk["plan"]
+        return lib.Command(update={"plan": rest, "log": [f"to {chosen}"]}, goto=chosen)
 
-    def check(state: Team):
-        return {"log": [("checked", interrupt("trust it?"))]}
+    def digits(desk):
+        inner = team(lib, "auditors").invoke(
+            {"task": desk["task"], "plan": [], "log": [], "cost": 0}
+        )
+        return {"log": [f"audit: {len(inner['log'])} entries"], "cost": inner["cost"]}
 
-    def calculate(state: Team):
-        update = {"log": ["computed"], "task": "write"}
-        return Command(graph=Command.PARENT, update=update, goto="supervisor")
+    def report(desk):
+        return {"log": [f"cost {desk['cost']}"]}
 
-    def supervise(state: Team) -> Command[Literal["research", "maths", "__end__"]]:
-        steps = len(state["log"])
-        goto = "research" if steps < 2 else "maths" if state["task"] != "write" else END
-        return Command(goto=goto, update={"log": [f"to {goto}"]})
+    def noted(asking):
+        # The state of a team comes back whole, its log on top of the desk's.
+        return lambda desk: {
+            "log": asking.invoke({**desk, "log": [], "cost": 0})["log"],
+            "cost": 3,
+        }
 
-    def make(saver, store):
-        builder = StateGraph(Team)
-        builder.add_node("supervisor", supervise)
-        builder.add_node("research", team("research", search, check))
-        builder.add_node("maths", team("maths", calculate))
-        builder.add_edge(START, "supervisor").add_edge("research", "supervisor")
-        return builder.compile(saver)
-
-    return Program(make, [{"task": "count", "log": []}, Command(resume="yes"), None])
-
-
-def workflow():
-    """A functional workflow: tasks side by side, a question, and what the thread has saved."""
-
-    @task
-    def square(n: int) -> int:
-        return n * n
-
-    @task(retry_policy=RetryPolicy(initial_interval=0, jitter=False))
-    def label(n: int, *, mark: str = "#") -> str:
-        get_stream_writer()(f"label {n}")
-        return f"{mark}{n}"
-
-    def make(saver, store):
-        @entrypoint(saver, store=store)
-        def flow(numbers: list[int], *, previous: Any = None, config: RunnableConfig) -> Any:
-            squares = [future.result() for future in [square(n) for n in numbers]]
-            answer = interrupt({"squares": squares})
-            labels = [label(n, mark=answer).result() for n in squares]
-            total = sum(squares) + (previous or 0)
-            return entrypoint.final(value=[labels, total, config["tags"]], save=total)
-
-        return flow
-
-    return Program(make, [[1, 2, 3], Command(resume="!"), [4], Command(resume="?")])
+    graph = lib.StateGraph(Desk)
+    graph.add_node("supervise", supervise)
+    graph.add_node("research", team(lib, "research"))
+    graph.add_node("lawyers", noted(team(lib, "lawyers", asks=True)))
+    graph.add_node("direct", team(lib, "direct", asks=True))
+    graph.add_node("audit", digits)
+    graph.add_node("report", report)
+    graph.add_edge(START, "supervise")
+    for name in ("research", "lawyers", "direct", "audit"):
+        graph.add_edge(name, "supervise")
+    return graph.compile(checkpointer=lib.saver())
 
 
-PROGRAMS = {
-    make.__name__: make
-    for make in (
-        agent_with_tools,
-        prebuilt_agent,
-        map_reduce,
-        human_in_the_loop,
-        supervisor,
-        workflow,
-    )
+SUPERVISOR = (
+    Step({"task": "case 1", "plan": ["research", "lawyers", "audit"], "log": [], "cost": 0}),
+    Step(resume="yes"),
+    Step({"task": "case 2", "plan": ["direct", "research"]}, thread="2"),
+    Step(resume="no", thread="2"),
+    Step({"task": "approved case 3", "plan": ["direct", "lawyers"]}, thread="2"),
+)
+
+
+# --- a workflow of functions
+
+
+def workflow(lib):
+    """Look things up side by side, one of which fails once, ask, and keep a history."""
+    tries: list[str] = []
+    policy = lib.RetryPolicy(initial_interval=0, jitter=False, retry_on=ConnectionError)
+
+    @lib.task(retry_policy=policy)
+    def look_up(word):
+        tries.append(word)
+        if word == "flaky" and tries.count(word) < 2:
+            raise ConnectionError(word)
+        return len(word)
+
+    @lib.task
+    def judge(found):
+        verdict = lib.interrupt({"found": found})
+        return found if verdict == "keep" else []
+
+    @lib.entrypoint(checkpointer=lib.saver())
+    def flow(words, *, previous=None):
+        past = previous or []
+        futures = [look_up(word) for word in words]
+        found = [future.result() for future in futures]
+        kept = judge(found).result()
+        value = {"kept": kept, "before": past}
+        return lib.entrypoint.final(value=value, save=[*past, *kept])
+
+    return flow
+
+
+WORKFLOW = (
+    Step(["a", "flaky", "word"]),
+    Step(resume="keep"),
+    Step(["more"], thread="2"),
+    Step(["again"]),
+    Step(resume="drop"),
+    Step(resume="keep", thread="2"),
+    Step(["last"]),
+    Step(resume="keep"),
+)
+
+REAL = {
+    "agent": (agent, AGENT),
+    "map-reduce": (map_reduce, MAP_REDUCE),
+    "human": (human, HUMAN),
+    "supervisor": (supervisor, SUPERVISOR),
+    "workflow": (workflow, WORKFLOW),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import warnings
 from collections import Counter
 
@@ -16,6 +17,7 @@ from tests.differential.cases import examples
 from tests.differential.kept import listed, pending
 from tests.differential.langgraph_side import LANGGRAPH
 from tests.differential.vecgraph_side import compiled
+from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.testing.building import build
 from vecgraph.testing.compare import difference
@@ -24,7 +26,11 @@ from vecgraph.testing.strategies import graphs, numeric_graphs, rows
 
 def in_lanes(spec, inputs, tier):
     """Return the saver after a batch of all inputs, in lanes that hold few rows."""
-    saver, app = InMemorySaver(), compiled(spec, tier)
+    return kept_in(InMemorySaver(), spec, inputs, tier)
+
+
+def kept_in(saver, spec, inputs, tier):
+    app = compiled(spec, tier)
     app.checkpointer = saver
     app.engine.small, app.engine.lane = 1, max(2, len(inputs) // 3)
     config = {"configurable": {"thread_id": "t"}, "recursion_limit": spec.limit}
@@ -84,6 +90,21 @@ def test_object_graphs(size, data) -> None:
 def test_numeric_graphs(tier, data) -> None:
     spec = data.draw(numeric_graphs())
     check(spec, data.draw(rows(spec, 7, numbers=True)), tier)
+
+
+@examples(10)
+@given(data=st.data())
+def test_graphs_whose_checkpoints_are_in_a_folder(data) -> None:
+    spec = data.draw(graphs())
+    inputs = data.draw(rows(spec, 5, numbers=False))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = one_by_one(spec, inputs)
+        kept_in(ArrowSaver(folder), spec, inputs, "rowwise").close()
+        with ArrowSaver(folder, read_only=True) as ours:
+            for at in range(len(inputs)):
+                different = difference(listed(theirs, f"t/{at}"), listed(ours, f"t/{at}"))
+                assert different is None, f"run {at}: {different}\n{inputs[at]}\n{spec}"
 
 
 @pytest.mark.soak

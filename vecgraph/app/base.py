@@ -124,9 +124,22 @@ class Compiled:
         """Whether some function has only a coroutine form."""
         return self.engine.is_async
 
-    def get_name(self) -> str:
-        """Return the app's name."""
-        return self.name
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return `name` or the app's, with a suffix."""
+        found = name or self.name
+        if not suffix:
+            return found
+        return f"{found}{suffix.title()}" if found[0].isupper() else f"{found}_{suffix.lower()}"
+
+    @property
+    def stream_channels_list(self) -> list[str]:
+        """Channels that ``values`` chunks show when streaming."""
+        return list(names_of(self.program.streams))
+
+    @property
+    def stream_channels_asis(self) -> Any:
+        """Those channels; one of them alone as a str."""
+        return self.stream_channels
 
     def explain(self) -> Explanation:
         """Return how each node runs and why, and the kind of each channel's column."""

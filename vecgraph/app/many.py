@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.app.each import aas_completed, as_completed, in_order, limit_of
 from vecgraph.app.options import answers_of, configs_for
+from vecgraph.app.sharing import Division, Workers, check_workers
 from vecgraph.app.state import StateApi
 from vecgraph.constants import START
 from vecgraph.engine.tables import names_of
@@ -25,14 +28,14 @@ if TYPE_CHECKING:
     from vecgraph.engine.shared import Shared
     from vecgraph.typing import Rows
 
-__all__ = ["ManyRuns"]
+__all__ = ["Call", "ManyRuns"]
 
 _OF_ONE = frozenset({"stream_mode", "print_mode", "output_keys", "version"})
 """Options that change what each run returns: it is then run like any single one."""
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """What a batch runs.
 
     Attributes
@@ -47,6 +50,8 @@ class _Call:
         It is to give a table.
     resume : None, True, or list of N objects
         Whether runs go on where they stopped, with which answers.
+    workers : int or "auto"
+        Asked for; once it has run, those that ran it.
     """
 
     part: Inputs
@@ -55,6 +60,7 @@ class _Call:
     configs: Threads | None
     table: bool
     resume: Any = None
+    workers: Workers = 1
 
 
 class ManyRuns(StateApi):
@@ -74,6 +80,7 @@ class ManyRuns(StateApi):
         resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
+        workers: Workers = 1,
         **options: Any,
     ) -> Any:
         """Run many inputs, each as if it were alone.
@@ -105,6 +112,11 @@ class ManyRuns(StateApi):
             Called with the numbers of runs done, running, failed, and run-steps so far.
         observer : callable, optional
             Called with each `Superstep` record.
+        workers : int or "auto"
+            Cores that may run the batch; ``"auto"``: as many as this process may use, if a
+            first part of it takes so long that they pay. Functions of columns run in
+            threads, others in processes. The results are the same. Runs with checkpoints,
+            coroutines, or a store stay in this thread, and so do batches inside nodes.
         **options
             As of `invoke`.
 
@@ -121,17 +133,13 @@ class ManyRuns(StateApi):
             For a list: the first failed run's, unless `return_exceptions`.
         """
         if self._is_each(inputs, config, columns, options, resume):
-            each = self.batch_as_completed(
-                inputs,
-                config,
-                return_exceptions=return_exceptions,
-                context=context,
-                seed=seed,
-                **options,
-            )
-            return [output for _, output in each]
+            options |= {"context": context, "seed": seed}
+            each = self.batch_as_completed(inputs, config, return_exceptions=True, **options)
+            return in_order(each, len(inputs), return_exceptions=return_exceptions)
         begin = perf_counter()
+        check_workers(workers)
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
+        call.workers = workers
         results = self._results(call, progress, observer)
         return self._returned(call, results, begin, observer, return_exceptions=return_exceptions)
 
@@ -149,6 +157,7 @@ class ManyRuns(StateApi):
         resume: Any = None,
         progress: Progress | None = None,
         observer: Observer | None = None,
+        workers: Workers = 1,
         **options: Any,
     ) -> Any:
         """Run many inputs on the event loop; see `batch`.
@@ -172,7 +181,9 @@ class ManyRuns(StateApi):
                 outputs[position] = output
             return outputs
         begin = perf_counter()
+        check_workers(workers)
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
+        call.workers = workers
         if self.is_async:
             results = await self.engine.arun(
                 call.part,
@@ -195,16 +206,17 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> Iterator[tuple[int, Any]]:
-        """Run many inputs; yield ``(position, output)`` as runs end."""
+        """Run many inputs in threads; yield ``(position, output)`` as runs end.
+
+        The configs' smallest ``max_concurrency`` bounds how many run at once. Closing the iterator
+        keeps those from running that have not begun.
+        """
         configs = configs_for(config, len(inputs))
-        for position, (value, one) in enumerate(zip(inputs, configs, strict=True)):
-            try:
-                output = self.invoke(value, one, **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                output = error
-            yield position, output
+        calls = [
+            partial(self.invoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        return as_completed(calls, limit_of(configs), return_exceptions=return_exceptions)
 
     async def abatch_as_completed(
         self,
@@ -214,27 +226,22 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
-        """Run many inputs on the event loop; yield ``(position, output)`` as runs end."""
-        import asyncio
+        """Run many inputs on the event loop; yield ``(position, output)`` as runs end.
 
+        Bounded as in `batch_as_completed`; closing the iterator cancels what runs.
+        """
         configs = configs_for(config, len(inputs))
-
-        async def one(position: int) -> tuple[int, Any]:
-            try:
-                output = await self.ainvoke(inputs[position], configs[position], **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                return position, error
-            return position, output
-
-        tasks = [asyncio.ensure_future(one(i)) for i in range(len(inputs))]
+        calls = [
+            partial(self.ainvoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        limit = limit_of(configs)
+        each = aas_completed(calls, limit, return_exceptions=return_exceptions)
         try:
-            for ended in asyncio.as_completed(tasks):
-                yield await ended
+            async for ended in each:
+                yield ended
         finally:
-            for task in tasks:
-                task.cancel()
+            await each.aclose()
 
     def _is_each(
         self, inputs: Any, config: Any, columns: Any, options: dict[str, Any], resume: Any
@@ -260,7 +267,7 @@ class ManyRuns(StateApi):
         columns: bool | None,
         options: dict[str, Any],
         resume: Any = None,
-    ) -> _Call:
+    ) -> Call:
         table = bool(columns or (columns is None and is_columnar(inputs)))
         if table and isinstance(config, list):
             raise BatchInputError.many_configs(len(config))
@@ -278,13 +285,19 @@ class ManyRuns(StateApi):
         if shared.saver is not None:
             configs = Threads.of(shared.config, threads, inputs, numbers)
         answers = answers_of(resume, part.m, has_saver=shared.saver is not None)
-        return _Call(part, numbers, shared, configs, table, answers)
+        return Call(part, numbers, shared, configs, table, answers)
 
-    def _results(
-        self, call: _Call, progress: Progress | None, observer: Observer | None
-    ) -> Results:
+    def _results(self, call: Call, progress: Progress | None, observer: Observer | None) -> Results:
         # A list is LangGraph's batch, which refuses what has no synchronous form.
         on_loop = self.is_async and call.table
+        if call.workers != 1 and not self.is_async and call.configs is None:
+            division = Division(
+                self.engine, call.part, call.numbers, call.shared, observer, progress
+            )
+            divided = division.run(call.workers)
+            call.workers = division.used
+            return divided
+        call.workers = 1
         run = self.engine.arun if on_loop else self.engine.run
         results: Any = run(
             call.part,
@@ -312,7 +325,7 @@ class ManyRuns(StateApi):
 
     def _returned(
         self,
-        call: _Call,
+        call: Call,
         results: Results,
         begin: float,
         observer: Observer | None,
@@ -328,6 +341,7 @@ class ManyRuns(StateApi):
             "run_steps": results.run_steps,
             "seconds": perf_counter() - begin,
             "path": path,
+            "workers": call.workers,
         }
         return BatchResult(results, stats, self, observer, call.configs)
 

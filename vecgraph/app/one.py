@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecgraph.app.base import Compiled
 from vecgraph.app.nested import sunk
+from vecgraph.app.options import asked
 from vecgraph.app.streaming import Form, eagerly, surround
 from vecgraph.constants import INTERRUPT
 from vecgraph.engine.drive import amoves, arun_one, moves, new_run, run_one
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from vecgraph.config import RunnableConfig
     from vecgraph.engine.shared import Shared
+    from vecgraph.runtime import RunControl
+    from vecgraph.types import Durability
 
 __all__ = ["OneRun"]
 
@@ -39,7 +42,11 @@ class OneRun(Compiled):
         stream_mode: Any = "values",
         print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
-        version: str = "v1",
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Any = "v1",
         seed: int = 0,
         **options: Any,
     ) -> Any:
@@ -81,6 +88,7 @@ class OneRun(Compiled):
         Exception
             What a node raised, unchanged.
         """
+        options |= asked(interrupt_before, interrupt_after, durability, control)
         if self._is_plain(stream_mode, print_mode, output_keys, version):
             shared = self._shared(config, context, seed, options)
             tables, watcher = self.engine.tables, sunk(self, shared)
@@ -113,11 +121,16 @@ class OneRun(Compiled):
         stream_mode: Any = "values",
         print_mode: Any = (),
         output_keys: str | Sequence[str] | None = None,
-        version: str = "v1",
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Any = "v1",
         seed: int = 0,
         **options: Any,
     ) -> Any:
         """Run once on the event loop; see `invoke`."""
+        options |= asked(interrupt_before, interrupt_after, durability, control)
         if self._is_plain(stream_mode, print_mode, output_keys, version):
             return await self._alone(input, self._shared(config, context, seed, options))
         keys = output_keys if output_keys is not None else self.output_channels
@@ -163,7 +176,11 @@ class OneRun(Compiled):
         output_keys: str | Sequence[str] | None = None,
         subgraphs: bool = False,
         debug: bool | None = None,
-        version: str = "v1",
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Any = "v1",
         seed: int = 0,
         **options: Any,
     ) -> Iterator[Any]:
@@ -183,6 +200,7 @@ class OneRun(Compiled):
         version : {'v1', 'v2'}
             ``v2``: each chunk is a dict with ``type``, ``ns`` and ``data``.
         """
+        options |= asked(interrupt_before, interrupt_after, durability, control)
         form = self._form(stream_mode, print_mode, debug, subgraphs, version)
         shared = self._shared(config, context, seed, options)
         if form.is_eager:
@@ -257,11 +275,16 @@ class OneRun(Compiled):
         output_keys: str | Sequence[str] | None = None,
         subgraphs: bool = False,
         debug: bool | None = None,
-        version: str = "v1",
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Any = "v1",
         seed: int = 0,
         **options: Any,
     ) -> AsyncIterator[Any]:
         """Run once on the event loop; yield chunks as they come; see `stream`."""
+        options |= asked(interrupt_before, interrupt_after, durability, control)
         form = self._form(stream_mode, print_mode, debug, subgraphs, version)
         shared = self._shared(config, context, seed, options)
         tables = self.engine.tables

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answers_of",
+    "asked",
     "breakpoints",
     "check_options",
     "coerce_context",
@@ -49,6 +50,12 @@ def configs_for(config: Any, n: int) -> list[Any]:
 
 OPTIONS = ("durability", "interrupt_before", "interrupt_after", "control")
 """What a call may be given besides what its verb names."""
+
+
+def asked(before: Any, after: Any, durability: Any, control: Any) -> dict[str, Any]:
+    """Return the options of a call that are given."""
+    given = dict(zip(OPTIONS, (durability, before, after, control), strict=True))
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def answers_of(resume: Any, n: int, *, has_saver: bool) -> Any:

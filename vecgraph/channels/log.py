@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from operator import is_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Log"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Log", "extended_all", "lists_of"]
 
 
 class Log:
@@ -70,3 +73,26 @@ class Log:
 
     def __repr__(self) -> str:
         return f"Log({self.tolist()!r})"
+
+
+def lists_of(cells: list[Any]) -> list[Any]:
+    """Return each log as a new list, anything else as it is."""
+    return [cell._items[: cell._n] if type(cell) is Log else cell for cell in cells]
+
+
+def extended_all(logs: list[Any], lists: Sequence[Any]) -> list[Log] | None:
+    """Return each log with a list at its end; None if something is no log, or no list."""
+    if set(map(type, logs)) != {Log} or set(map(type, lists)) != {list}:
+        return None
+    new = Log.__new__
+    extended = []
+    for log, values in zip(logs, lists, strict=True):
+        items, n = log._items, log._n
+        if len(items) != n:
+            extended.append(log.extended(values))
+            continue
+        items += values
+        longer = new(Log)
+        longer._items, longer._n = items, len(items)
+        extended.append(longer)
+    return extended

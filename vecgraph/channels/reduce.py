@@ -9,7 +9,7 @@ import numpy as np
 
 from vecgraph.channels.accumulate import accumulated
 from vecgraph.channels.base import Cell, Channel, Folded, Write
-from vecgraph.channels.log import Log
+from vecgraph.channels.log import Log, extended_all, lists_of
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
 from vecgraph.channels.operators import Form, concatenates, form_of, step_of, sum_of
 from vecgraph.channels.overwriting import has_overwrite
@@ -126,6 +126,8 @@ class BinaryOperatorAggregate(Channel):
         if self.plain:
             return column
         cells = column.as_numpy().tolist()
+        if type(self).read is BinaryOperatorAggregate.read:
+            return Column(objects(lists_of(cells)), column.present)
         return Column(objects([self.read(cell) for cell in cells]), column.present)
 
     def fold(self, cell: Cell, writes: Sequence[Any]) -> tuple[Cell, bool]:
@@ -213,6 +215,11 @@ class BinaryOperatorAggregate(Channel):
         if len(writes) == 1 and not writes[0].repeats:
             at, values = local_positions(where, writes[0]), writes[0].values
             values = values if at is None else values.take(np.argsort(at))
+            plain = type(self)._apply is BinaryOperatorAggregate._apply
+            if plain and self._logs and base.present is None and values.kind == "object":
+                logs = extended_all(base.values.tolist(), values.values.tolist())
+                if logs is not None:
+                    return Folded(where, Column(objects(logs)), where)
             step = self._append if self._logs else self._step
             cells, failed = apply_all(step, base.tolist(), values.tolist())
             return _folded(where, Column.of_cells(cells), failed)

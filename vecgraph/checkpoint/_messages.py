@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -164,7 +163,7 @@ def _vector(data: bytes, at: int) -> np.ndarray:
     return np.frombuffer(data, "<i8", 2 * n, begin + 4).reshape(-1, 2)
 
 
-def file_end(schema: bytes, messages: Sequence[bytes]) -> bytes:
+def file_end(schema: bytes, sizes: Sequence[tuple[int, int]]) -> bytes:
     """Return what follows the messages of an Arrow IPC file.
 
     The file is `FILE_START`, the schema, the messages and this.
@@ -173,18 +172,16 @@ def file_end(schema: bytes, messages: Sequence[bytes]) -> bytes:
     ----------
     schema : bytes
         The encapsulated schema message.
-    messages : sequence of bytes
-        Encapsulated record batch messages; every one a multiple of 8 bytes long.
+    sizes : sequence of pairs of int
+        Of each encapsulated record batch message the bytes before its body, and all its bytes,
+        both multiples of 8.
     """
-    metas = [8 + _read("<Ii", message, 0)[1] for message in messages]
-    lengths = [len(message) for message in messages]
-    begin = len(FILE_START) + len(schema)
-    begins = list(accumulate(lengths, initial=begin))[:-1]
-    blocks = b"".join(
-        struct.pack("<qiiq", at, meta, 0, length - meta)
-        for at, meta, length in zip(begins, metas, lengths, strict=True)
-    )
-    footer = _footer(schema, len(messages), blocks)
+    at = len(FILE_START) + len(schema)
+    blocks = []
+    for meta, length in sizes:
+        blocks.append(struct.pack("<qiiq", at, meta, 0, length - meta))
+        at += length
+    footer = _footer(schema, len(blocks), b"".join(blocks))
     return END_OF_STREAM + footer + struct.pack("<i", len(footer)) + MAGIC
 
 

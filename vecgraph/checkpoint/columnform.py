@@ -40,6 +40,8 @@ CHUNK_ROWS = 1 << 16
 SEPARATOR = "|"
 """Between the names of a set of nodes; no node of a graph has it in its name."""
 
+_OWN = FIXED - {"thread_id", "ns"}
+"""Columns that readers of ours need; the other two are for those that lack vecgraph."""
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -258,8 +260,8 @@ class ColumnChunk:
         """Return the column at a position of the schema; those that are no channel's together."""
         if position not in self._columns:
             wanted = [position]
-            if self.schema.names[position] in FIXED:
-                wanted = sorted(i for name, i in self._names.items() if name in FIXED)
+            if self.schema.names[position] in _OWN:
+                wanted = sorted(i for name, i in self._names.items() if name in _OWN)
             batch = self._load(wanted)
             self._columns.update(zip(wanted, batch.columns, strict=True))
         return self._columns[position]

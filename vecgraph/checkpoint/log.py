@@ -10,7 +10,7 @@ from vecgraph.checkpoint.base import get_checkpoint_id
 from vecgraph.checkpoint.bulk import BulkSaver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from vecgraph.checkpoint._forms import (
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         CheckpointTuple,
         DeltaChannelHistory,
     )
-    from vecgraph.checkpoint.writer import Told
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.told import Told
 
 __all__ = ["LogSaver"]
 
@@ -67,8 +67,8 @@ class LogSaver(BulkSaver):
     ) -> Iterator[CheckpointTuple]:
         """Return checkpoints, newest first within a namespace of a thread."""
         earlier = None if before is None else get_checkpoint_id(before)
-        found = self._reader.listed(config, filter or {}, earlier, limit)
-        while (item := self._read(next, found, None)) is not None:
+        found = _Listing(lambda: self._reader.listed(config, filter or {}, earlier, limit))
+        while (item := self._read(found.next)) is not None:
             yield item
 
     def put(
@@ -87,6 +87,12 @@ class LogSaver(BulkSaver):
         """
         made = self._write(self._writer.put, config, dict(checkpoint), metadata, new_versions)
         return _config(config, made)
+
+    @property
+    def tells(self) -> bool:
+        """Whether runs should call `put_told`: not if a subclass has a `put` of its own."""
+        own = type(self)
+        return own.put is LogSaver.put and own.aput is LogSaver.aput
 
     def put_told(self, config: RunnableConfig, told: Told) -> RunnableConfig:
         """Store a checkpoint whose maker knows what changed: nothing needs to be compared.
@@ -163,6 +169,10 @@ class LogSaver(BulkSaver):
     ) -> RunnableConfig:
         """Do `put` in a thread."""
         return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
+
+    async def aput_told(self, config: RunnableConfig, told: Told) -> RunnableConfig:
+        """Do `put_told` in a thread."""
+        return await asyncio.to_thread(self.put_told, config, told)
 
     async def aput_writes(
         self,
@@ -254,3 +264,24 @@ def _config(config: RunnableConfig, checkpoint_id: str) -> RunnableConfig:
             "checkpoint_id": checkpoint_id,
         }
     }
+
+
+class _Listing:
+    """An iterator that goes on where it was after an error, which ends a generator."""
+
+    def __init__(self, begin: Callable[[], Iterator[CheckpointTuple]]) -> None:
+        self._begin = begin
+        self._found: Iterator[CheckpointTuple] | None = None
+        self._passed = 0
+
+    def next(self) -> CheckpointTuple | None:
+        """Return the next one, None after the last."""
+        if self._found is None:
+            self._found = islice(self._begin(), self._passed, None)
+        try:
+            item = next(self._found, None)
+        except BaseException:
+            self._found = None
+            raise
+        self._passed += 1
+        return item

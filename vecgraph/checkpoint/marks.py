@@ -79,6 +79,14 @@ class Marks:
         known = self._known
         return thread in known.threads or any(lo <= thread <= hi for lo, hi in known.ranges)
 
+    def which_gone(self, threads: Values) -> Mask:
+        """Return which of some threads were deleted."""
+        known = self._known
+        gone: Mask = np.isin(threads, list(known.threads))
+        for lo, hi in known.ranges:
+            gone |= (threads >= lo) & (threads <= hi)
+        return gone
+
     def gone(self, thread: int) -> set[int]:
         """Return the places of a thread's checkpoints that were deleted one by one."""
         return self._known.rows.get(thread, set())

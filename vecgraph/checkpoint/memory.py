@@ -207,6 +207,9 @@ class InMemorySaver(LogSaver):
     {'x': 7}
     """
 
+    inline = True
+    """Whether a run may write with its own hands: nothing here waits."""
+
     storage: MemoryStorage
 
     def __init__(

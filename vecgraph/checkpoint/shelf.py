@@ -205,6 +205,10 @@ class Shelf:
         """Return the channels that a chunk in column form says something of, without loading it."""
         return self._form(header)[0]
 
+    def schema_of(self, header: Header) -> pa.Schema:
+        """Return the schema of a chunk in column form, without loading it."""
+        return ColumnChunk(header, self._schema(header), _nothing, self.place).schema
+
     def is_linear(self, header: Header) -> bool:
         """Return whether each checkpoint of such a chunk goes on from the place before."""
         return self._form(header)[1]
@@ -217,8 +221,10 @@ class Shelf:
         return found
 
     def _rows_of(self, header: Header, payload: bytes) -> tuple[Any, int]:
-        batch = decode(header, payload, self._schema(header), self.place)
         in_columns = header.kind == "writes" and not is_rows(header)
+        # A chunk that was put together says it once more, for others than vecgraph.
+        fields = None if in_columns or is_rows(header) else range(3)
+        batch = decode(header, payload, self._schema(header), self.place, fields)
         made = (WritesChunk if in_columns else RowsChunk)(header, batch, self.place)
         return made, len(payload) + batch.nbytes + 1024
 

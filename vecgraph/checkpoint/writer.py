@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from vecgraph.checkpoint._forms import ChannelVersions
-    from vecgraph.checkpoint.changes import Change
     from vecgraph.checkpoint.codec import Codec
     from vecgraph.checkpoint.entries import Op
     from vecgraph.checkpoint.marks import Marks
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.views import Views
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.told import Told
 
-__all__ = ["Told", "Writer", "dropped", "newer", "news"]
+__all__ = ["Writer", "dropped", "newer", "news"]
 
 _MOST_THREADS = 1 << 16
 _LIGHT = 256
@@ -41,36 +41,6 @@ _STANDARD = frozenset(
     ["id", "ts", "v", "channel_values", "channel_versions", "versions_seen", "updated_channels"]
 )
 _NONE: Any = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A checkpoint as its maker knows it: changes since the parent, not whole values.
-
-    Attributes
-    ----------
-    changes : mapping of str to Change
-    versions : mapping of str to version
-        Of the channels that changed.
-    seen : mapping of str to mapping
-        By node: what it has seen since.
-    metadata : mapping
-        With source and step.
-    id : str or None
-        None: it is made from time, step and place.
-    ts : int or None
-        Microseconds since 1970; None: now.
-    updated : list of str or None
-        ``updated_channels``.
-    """
-
-    changes: Mapping[str, Change]
-    versions: ChannelVersions
-    seen: Mapping[str, ChannelVersions]
-    metadata: Mapping[str, Any]
-    id: str | None = None
-    ts: int | None = None
-    updated: list[str] | None = None
 
 
 @dataclass(slots=True)
@@ -198,13 +168,15 @@ class Writer:
     def put_told(self, config: RunnableConfig, told: Told) -> str:
         """Store a checkpoint that is given as changes; return its id."""
         draft = self._draft(config)
+        ts = time_of(told.ts) if isinstance(told.ts, str) else told.ts
+        metadata: Any = told.metadata
         said = _Said(
             ops={c: self._ops.told(draft.base, c, change) for c, change in told.changes.items()},
-            metadata=dict(told.metadata),
-            versions=told.versions,
+            metadata=dict(get_checkpoint_metadata(config, metadata)),
+            versions=dict(told.versions),
             seen=told.seen,
             # An id that is made from the time must be the greatest of its thread.
-            ts=self._shelf.now(told.ts or 0) if told.id is None else told.ts,
+            ts=self._shelf.now(ts or 0) if told.id is None else ts,
             id=told.id,
             updated=told.updated,
         )
@@ -257,10 +229,10 @@ class Writer:
     def tail(self, number: int) -> _Tail:
         """Return how a thread ends."""
         tail = self._tails.get(number)
-        if tail is not None and not self._shelf.storage.exclusive:
-            tail = self._caught_up(number, tail)
         if tail is None:
             tail = self._tails[number] = self._read_tail(number)
+        if not self._shelf.storage.exclusive:
+            tail = self._caught_up(number, tail)
         self._tails.move_to_end(number)
         while len(self._tails) > _MOST_THREADS:
             self._tails.popitem(last=False)
@@ -271,8 +243,11 @@ class Writer:
         kinds: list[Kind] = ["entries", "columns", "writes"]
         news = self._shelf.find(kinds, number, number, after=tail.upto)
         if not all(map(self._shelf.is_own, news)):
+            # The same object: whoever is about to write has it already.
             self._views.forget_thread(number)
-            tail = self._tails[number] = self._read_tail(number)
+            now = self._read_tail(number)
+            tail.next, tail.top_id, tail.top = now.next, now.top_id, now.top
+            tail.upto, tail.early = now.upto, now.early
         if news:
             tail.upto = max(tail.upto, news[-1].number)
         return tail
@@ -281,11 +256,13 @@ class Writer:
         view = self._views.view(number)
         seqs = view.seqs
         latest = view.latest(set())
+        # What was deleted may be stored no more: its place stays hidden all the same.
+        end = max([*seqs[-1:], *self._marks.gone(number)], default=-1) + 1
         if latest is None:
-            return _Tail(0, "", -1, view.upto, {name for name, _ in self._early(number)})
+            return _Tail(end, "", -1, view.upto, {name for name, _ in self._early(number)})
         self._shelf.passed(latest.ts)
         early = {name for name, _ in self._early(number)}
-        return _Tail(seqs[-1] + 1, latest.id, latest.seq, view.upto, early)
+        return _Tail(end, latest.id, latest.seq, view.upto, early)
 
     def _early(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Return the writes that wait for their checkpoint: its id, and what a row says."""
@@ -331,7 +308,9 @@ class Writer:
             versions=_whole_versions(base, said) if full else said.versions,
             seen=_whole_seen(base, said) if full else said.seen,
             dropped=[] if full else said.dropped,
-            metadata=None if parent is not None and packed == base.metadata else packed,
+            metadata=None
+            if not full and parent is not None and packed == base.metadata
+            else packed,
             updated=True if said.updated is not None and said.updated == updates else said.updated,
             extra=said.extra,
             sends=said.sends,

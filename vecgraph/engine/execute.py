@@ -12,7 +12,7 @@ from vecgraph.constants import END
 from vecgraph.engine.retry import retried
 from vecgraph.engine.single import destinations, warn_unknown
 from vecgraph.errors import EmptyInputError, ParentCommand
-from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_results
+from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_pairs, of_results, sent_by_rows
 from vecgraph.nodes.rowwise import call_rows
 from vecgraph.nodes.vector import labels_of, normalise, says_more
 from vecgraph.nodes.writer import StateWriter, branch_channel
@@ -298,6 +298,10 @@ def _of_labels(
         ends = {None: None}  # lists, Sends, labels that the path map lacks: row by row
     if all(isinstance(end, str) and (end == END or end in tables.goals) for end in ends.values()):
         _signal_labels(outcome, results, ends, where)
+        return outcome
+    sent = None if branch.translate else sent_by_rows(results, positions(where, m))
+    if sent is not None:
+        outcome.packets.append(sent)
         return outcome
     rows = []
     for position, result in zip(positions(where, m).tolist(), results, strict=True):

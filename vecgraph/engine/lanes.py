@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
     from vecgraph.program import NodeSpec
     from vecgraph.typing import Rows, Where
 
-__all__ = ["LANE", "Lanes"]
+__all__ = ["FLYING", "LANE", "Lanes"]
+
+FLYING: WeakSet[Lanes] = WeakSet()
+"""The loops that run now, of all graphs: for those who ask what is in memory."""
 
 LANE = 131_072
 """Rows of a lane: a few columns of this length stay in a core's cache."""
@@ -109,25 +113,28 @@ class Lanes:
         self.ended = 0
         names = names_of(tables.program.outputs)
         self.archive = Archive(names, ids)
+        self.now: Lane | None = None
         self._positions = np.arange(len(ids))
 
     def run(self, inputs: Inputs) -> Results:
         """Run every row of `inputs` to its end."""
         keep_freed_memory()
+        FLYING.add(self)
         self._inputs, self._next, self._waiting = inputs, 0, inputs.m
         token = current_task.set(self.scope)
         try:
-            lane = self._refill(None)
+            lane = self.now = self._refill(None)
             while lane is not None:
                 self._march(lane)
                 if lane.due:
-                    lane = self._compact(lane)
+                    lane = self.now = self._compact(lane)
                     self._step(lane)
-                lane = self._refill(self._compact(lane))
+                lane = self.now = self._refill(self._compact(lane))
         finally:
             current_task.reset(token)
         # The scope's last place holds the state and the scope: free both without the collector.
         self.scope.leave()
+        FLYING.discard(self)
         results = self.archive.results()
         results.supersteps, results.run_steps = self.supersteps, self.run_steps
         if isinstance(self.tables.program.outputs, str):

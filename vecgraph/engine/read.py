@@ -10,14 +10,16 @@ import numpy as np
 from vecgraph.columns import Column
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.managed import StepClock
+from vecgraph.nodes.reading import keys_read
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vecgraph.channels.base import Folded
+    from vecgraph.nodes.action import Action
     from vecgraph.nodes.outcome import Outcome
-    from vecgraph.program import Branch, NodeSpec
+    from vecgraph.program import Branch, NodeSpec, Reads
     from vecgraph.typing import Where
 
 __all__ = ["Clock", "Fresh", "node_inputs"]
@@ -64,7 +66,20 @@ def node_inputs(
         return _value(tables, state, name, where, clock)
 
     bare = isinstance(spec.reads, str)
-    return Inputs(m, names_of(spec.reads), read, mapper=spec.mapper, bare=bare)
+    names = _needed(spec.action, spec.reads, spec.mapper)
+    return Inputs(m, names, read, mapper=spec.mapper, bare=bare)
+
+
+def _needed(action: Action | None, reads: Reads, mapper: Any) -> tuple[str, ...]:
+    """Return the channels that a function needs: those it looks up, where its code says so."""
+    keys = _looked_up(action, reads, mapper)
+    return tuple(name for name in names_of(reads) if keys is None or name in keys)
+
+
+def _looked_up(action: Action | None, reads: Reads, mapper: Any) -> frozenset[str] | None:
+    if action is None or action.tier != "rowwise" or mapper is not None or isinstance(reads, str):
+        return None
+    return keys_read(action.fn)
 
 
 def _value(tables: Tables, state: State, name: str, where: Where, clock: Clock) -> Column | None:
@@ -138,10 +153,13 @@ class Fresh:
     def inputs(self, branch: Branch, ok: Where, m: int) -> Inputs:
         """Return what a router gets for the rows at `ok`."""
         names = names_of(branch.reads)
+        keys = _looked_up(branch.action, branch.reads, branch.mapper)
         bare = isinstance(branch.reads, str)
         raw = None if bare or not branch.passthrough else self._outcome.raw
         extra = self._extras(raw, names)
         order = tuple(dict.fromkeys([*extra, *names])) if extra else names
+        if keys is not None:
+            order = tuple(name for name in order if name in keys)
 
         def read(name: str) -> Column | None:
             column = extra[name] if name in extra and name not in names else self.column(name)

@@ -11,6 +11,7 @@ import numpy as np
 from vecgraph.columns import concat
 from vecgraph.constants import INTERRUPT, MISSING
 from vecgraph.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
+from vecgraph.positions import is_sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,11 +190,12 @@ class Results:
 
 def together(parts: Sequence[Results], places: Sequence[Rows]) -> Results:
     """Return the results of parts of a batch in its order; each run of a part has a place in it."""
-    order = np.argsort(np.concatenate(places))
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])[order]
-        for name in ("emitted", "status", "steps", "ids")
-    }
+    at = np.concatenate(places)
+    order = None if is_sorted_unique(at) else np.argsort(at)
+    arrays: dict[str, Any] = {}
+    for name in ("emitted", "status", "steps", "ids"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        arrays[name] = joined if order is None else joined[order]
     whole = Results(
         {n: concat([part.columns[n] for part in parts]).take(order) for n in parts[0].columns},
         errors=sorted((e for part in parts for e in part.errors), key=lambda error: error.row),

@@ -17,6 +17,7 @@
     +-- UnknownInterruptError
     +-- BatchError                   vecgraph's own
     |   +-- BatchInputError (also ValueError)  columns that cannot be a batch
+    |   +-- WorkerError (also RuntimeError)  other processes cannot run it, or one has ended
     |   +-- TracingError (also ValueError)     a function without a column form
     +-- DamagedCheckpointError       a part of a store is missing or broken
     +-- CheckpointError              what only checkpoints can get wrong
@@ -49,6 +50,7 @@ from vecgraph.errors._batch import InPlaceChangeError as InPlaceChangeError
 from vecgraph.errors._batch import TracingError as TracingError
 from vecgraph.errors._batch import UnsupportedError as UnsupportedError
 from vecgraph.errors._batch import VectorNodeError as VectorNodeError
+from vecgraph.errors._batch import WorkerError as WorkerError
 from vecgraph.errors._checkpoint import CorruptDataError as CorruptDataError
 from vecgraph.errors._checkpoint import DamagedCheckpointError as DamagedCheckpointError
 from vecgraph.errors._checkpoint import UnserialisableError as UnserialisableError
@@ -109,6 +111,7 @@ __all__ = [
     "UnserialisableError",
     "UnsupportedError",
     "VectorNodeError",
+    "WorkerError",
     "create_error_message",
     "first_few",
     "is_invalid_resume",

@@ -16,6 +16,7 @@ __all__ = [
     "TracingError",
     "UnsupportedError",
     "VectorNodeError",
+    "WorkerError",
 ]
 
 
@@ -275,6 +276,31 @@ class VectorNodeError(BatchError, InvalidUpdateError):
         )
         error.node, error.value = node, label
         return error
+
+
+class WorkerError(BatchError, RuntimeError):
+    """A batch cannot be run by other processes, or one of them has ended."""
+
+    @classmethod
+    def died(cls, code: int) -> WorkerError:
+        """Build the error of a process that ended with `code`."""
+        how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
+        return cls(
+            f"A worker process ended {how} while it ran a part of the batch.\n"
+            "Hint: it may have run out of memory, or a node may have ended it; "
+            "run the batch with workers=1 to see."
+        )
+
+    @classmethod
+    def unsendable(cls, error: BaseException) -> WorkerError:
+        """Build the error of a graph that cannot be sent to another process."""
+        return cls(
+            "A function of the graph, its context or its config cannot be sent to a worker "
+            f"process: {error}\n"
+            "Hint: install cloudpickle (pip install 'vecgraph[workers]') for lambdas, closures "
+            "and functions of a script; keep locks, files and connections out of closures; or "
+            "run the batch with workers=1."
+        )
 
 
 class UnsupportedError(NotImplementedError):

@@ -6,6 +6,7 @@ Positions in an Outcome are local: 0 to M - 1, the rows of the task.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from vecgraph.channels.base import Failure, Write
 from vecgraph.columns import Column
-from vecgraph.constants import TASKS
+from vecgraph.constants import END, TASKS
 from vecgraph.nodes.writer import Pairs, StateWriter, Writer
 from vecgraph.positions import Spans, compose, count, positions, spans_of
 from vecgraph.state import Inputs
@@ -32,6 +33,7 @@ __all__ = [
     "of_columns",
     "of_pairs",
     "of_results",
+    "sent_by_rows",
     "unpacked",
     "unpacked_at",
 ]
@@ -247,13 +249,17 @@ def _spread_list(results: Sequence[Any], where: Any, m: int) -> list[Any]:
 
 def _uniform(results: Sequence[dict[str, Any]]) -> dict[str, Column] | None:
     """Return columns if all dicts have the same keys, else None."""
-    keys = results[0].keys()
+    keys = tuple(results[0])
     if len(set(map(len, results))) != 1:
         return None
     try:
-        return {key: Column.of(list(map(itemgetter(key), results))) for key in keys}
+        if len(keys) < 2:
+            return {key: Column.of(list(map(itemgetter(key), results))) for key in keys}
+        # Row by row: the values of a dict lie together.
+        values = zip(*map(itemgetter(*keys), results), strict=True)
     except KeyError:
         return None
+    return {key: Column.of(column) for key, column in zip(keys, values, strict=True)}
 
 
 def of_columns(columns: dict[str, Column], where: Where, keys: Sequence[str], m: int) -> Outcome:
@@ -306,6 +312,25 @@ def of_pairs(rows: Sequence[tuple[int, Pairs]], m: int) -> Outcome:
     if sends[0]:
         outcome.packets.append(packets_of(*sends))
     return outcome
+
+
+def sent_by_rows(results: Sequence[Any], where: Any) -> Packets | None:
+    """Return the packets of rows that each returned a list of Sends; None: some did not.
+
+    Parameters
+    ----------
+    results : sequence of K results
+    where : intp ndarray of shape (K,)
+    """
+    if set(map(type, results)) != {list}:
+        return None
+    sends = list(chain.from_iterable(results))
+    if set(map(type, sends)) != {Send} or any(send.node == END for send in sends):
+        return None
+    lengths = np.fromiter(map(len, results), np.intp, len(results))
+    packets = packets_of([], sends)
+    packets.where = np.repeat(where, lengths)
+    return packets
 
 
 def packets_of(at: list[int], sends: Sequence[Send]) -> Packets:

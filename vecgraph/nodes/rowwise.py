@@ -40,15 +40,14 @@ def call_rows(
     """
     failures: list[Failure] = []
     remaining: Iterator[Any] = iter(inputs)
-    append = done.append
     while True:
         try:
             for value in remaining:
-                append(call(value))
+                done.append(call(value))  # noqa: PERF401 - keeps what was done before a failure
             break
         except Exception as error:  # noqa: BLE001 - a row's failure is a result
             failures.append((len(done), error))
-            append(MISSING)
+            done.append(MISSING)
     if not failures:
         return done, None, failures
     alive = np.ones(len(inputs), np.bool_)

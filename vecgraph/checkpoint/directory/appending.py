@@ -231,6 +231,11 @@ class Appender:
             self._broken = error
             raise
 
+    @property
+    def next_segment(self) -> int:
+        """First number of a file that was never used."""
+        return self._next_segment
+
     def close(self) -> None:
         """Close the commit records."""
         os.close(self._commits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vecgraph.checkpoint.directory.records import DROP, Record
 from vecgraph.checkpoint.headers import HeaderTable
@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
     from vecgraph.checkpoint.directory.manifest import Manifest
     from vecgraph.checkpoint.directory.recovery import Damage
-    from vecgraph.checkpoint.directory.segments import Segments
+    from vecgraph.checkpoint.directory.segments import Schema
     from vecgraph.checkpoint.storage import Header, Kind
 
-__all__ = ["Index"]
+__all__ = ["HasSchemas", "Index"]
+
+
+class HasSchemas(Protocol):
+    """Parts of files or objects, each with one schema."""
+
+    def schema(self, segment: int) -> Schema:
+        """Return a part's schema."""
+        ...
 
 
 class Index:
@@ -25,7 +33,7 @@ class Index:
 
     Parameters
     ----------
-    segments : Segments
+    segments : HasSchemas
     manifest : Manifest
     damages : sequence of Damage
         While there is any, nobody knows what else there would be: `find` raises.
@@ -36,7 +44,7 @@ class Index:
     """
 
     def __init__(
-        self, segments: Segments, manifest: Manifest, damages: Sequence[Damage] = ()
+        self, segments: HasSchemas, manifest: Manifest, damages: Sequence[Damage] = ()
     ) -> None:
         self._segments = segments
         self._headers = HeaderTable()

@@ -14,7 +14,9 @@ from vecgraph.checkpoint.directory.lock import Lock, is_held
 from vecgraph.checkpoint.directory.manifest import MANIFEST, Manifest
 from vecgraph.checkpoint.directory.records import RECORD, SYNC, Record, chain_of, read_records
 from vecgraph.checkpoint.directory.recovery import complete, recover
+from vecgraph.checkpoint.directory.rewriting import Rewriter, sweep
 from vecgraph.checkpoint.directory.segments import Segments
+from vecgraph.checkpoint.storage import Chunk
 from vecgraph.errors import (
     CheckpointClosedError,
     CheckpointError,
@@ -24,12 +26,15 @@ from vecgraph.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vecgraph.checkpoint.directory.recovery import Recovered
-    from vecgraph.checkpoint.storage import Chunk, Header, Kind
+    from vecgraph.checkpoint.storage import Header, Kind
 
 __all__ = ["DirectoryStorage"]
+
+_MOST_FILES = 32
+"""Of more compacted files the next compaction makes one of each kind."""
 
 
 class DirectoryStorage:
@@ -52,6 +57,12 @@ class DirectoryStorage:
         It cannot be written to.
     DamagedCheckpointError
         Its manifest cannot be read.
+
+    Attributes
+    ----------
+    is_open : bool
+    loose : int
+        Chunks that are not in Arrow IPC files.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, read_only: bool = False) -> None:
@@ -62,7 +73,7 @@ class DirectoryStorage:
         self._reloads = 0
         self._lock: Lock | None = None
         self._appender: Appender | None = None
-        self._is_open = False
+        self.is_open = False
         if read_only:
             self._open()
             return
@@ -85,11 +96,14 @@ class DirectoryStorage:
         self._index = Index(self._segments, self._manifest, found.damages)
         records = [record for group in found.flushes.values() for record in group]
         self._index.take(sorted(records, key=lambda record: record.header.number))
+        files = self._manifest.files
+        self.loose = sum(record.segment not in files for record in self._index.records())
         # Where a reader goes on, and the records of a flush that is not complete yet.
         self._size, self._chain = found.commits_size, found.chain
         self._pending: list[Record] = []
-        self._is_open = True
+        self.is_open = True
         if not self.read_only:
+            sweep(self.folder, self._manifest)
             self._appender = Appender(self._segments, self._index, found, self.place)
 
     def _look(self) -> Recovered:
@@ -138,7 +152,7 @@ class DirectoryStorage:
 
     def _poll(self) -> None:
         """Look for what another process wrote."""
-        if not self._is_open:
+        if not self.is_open:
             raise CheckpointClosedError(
                 f"The storage of {self.place} is closed.\nHint: open another one."
             )
@@ -176,12 +190,91 @@ class DirectoryStorage:
 
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush."""
-        return self._index.take(self._writer().write([], chunks, durable=durable))
+        headers = self._index.take(self._writer().write([], chunks, durable=durable))
+        self.loose += len(headers)
+        return headers
 
     def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
         """Put chunks in the place of others, whose bytes stay until the storage is compacted."""
         drops = [self._index.record(header, self.place) for header in old]
         return self._index.take(self._writer().write(drops, new, durable=True))
+
+    def rewrite(
+        self, new: Iterable[tuple[str, Chunk]], old: Sequence[Header], *, labels: Mapping[str, str]
+    ) -> None:
+        """Put chunks in the place of others, and all of them into Arrow IPC files.
+
+        The bytes of chunks that were taken away before are given back.
+
+        Parameters
+        ----------
+        new : iterable of (str, Chunk)
+            With the label of the file that each is for: lower-case letters.
+        old : sequence of Header
+            Chunks that they stand for.
+        labels : mapping of str to str
+            Labels of the files for other chunks, by kind.
+
+        Raises
+        ------
+        CheckpointWriteError
+            It could not be done; everything is as it was.
+        DamagedCheckpointError
+            A chunk cannot be read; everything is as it was.
+        """
+        appender, index = self._writer(), self._index
+        rewriter = Rewriter(self.folder, self._manifest, index, appender.next_segment)
+        gone = {header.number for header in old}
+        try:
+            appender.write([], [], durable=True)
+            for label, chunk in new:
+                rewriter.add(label, chunk)
+            left = [record for record in index.records() if record.header.number not in gone]
+            whole = self._untouched(left)
+            rewriter.keep([record for record in left if record.segment in whole])
+            for record in left:
+                if record.segment not in whole:
+                    header, schema = record.header, self.schema(record.header.schema)
+                    chunk = Chunk(header, self._load(record), schema)
+                    rewriter.add(labels[header.kind], chunk, header.number)
+            rewriter.finish()
+        except BaseException as error:
+            if not rewriter.abandon():
+                self._begin_again()
+            if isinstance(error, OSError) and not isinstance(error, CheckpointError):
+                raise CheckpointWriteError.of(self.place, error) from error
+            raise
+        self._begin_again()
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether anything was appended or taken away since `rewrite`."""
+        first = self._manifest.next_flush
+        return self._index.next_flush > (first + 1 if self._manifest.generation else first)
+
+    def is_compact(self, header: Header) -> bool:
+        """Return whether a chunk lies in a file, and those are not too many."""
+        files = self._manifest.files
+        return len(files) <= _MOST_FILES and self._index.record(header, self.place).segment in files
+
+    def _begin_again(self) -> None:
+        """Go on with the files that count now."""
+        if self._appender is not None:
+            self._appender.close()
+        self._reload()
+
+    def _untouched(self, left: Sequence[Record]) -> set[int]:
+        """Return the files that hold nothing but chunks that are left."""
+        sizes: dict[int, int] = {}
+        for record in left:
+            if record.segment in self._manifest.files:
+                sizes[record.segment] = sizes.get(record.segment, 0) + record.size
+        return {
+            segment
+            for segment, size in sizes.items()
+            # Else there is more in it than its schema and footer.
+            if self._segments.size(segment) - size < size // 4 + (1 << 16)
+        }
 
     def _writer(self) -> Appender:
         lock, appender = self._lock, self._appender
@@ -258,9 +351,9 @@ class DirectoryStorage:
 
     def close(self) -> None:
         """Make everything durable, and let others write."""
-        if not self._is_open:
+        if not self.is_open:
             return
-        self._is_open = False
+        self.is_open = False
         try:
             if self._appender is not None and self._lock and self._lock.process == os.getpid():
                 self._appender.write([], [], durable=True)

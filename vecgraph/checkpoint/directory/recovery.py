@@ -8,6 +8,7 @@ is not whole: the rest is a torn tail, of which nothing was acknowledged as dura
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -190,8 +191,10 @@ def _gaps(
         if begin > at:
             yield at, begin
         at = max(at, end)
-    if not is_live and (size := segments.size(segment)) > at:
-        yield at, size
+    if not is_live:
+        with contextlib.suppress(FileNotFoundError):  # another process has put it together
+            if (size := segments.size(segment)) > at:
+                yield at, size
 
 
 def _frames(segments: Segments, segment: int, at: int, end: int) -> Iterator[Record]:
