@@ -11,7 +11,7 @@ from vecgraph.constants import ERROR, INTERRUPT, MISSING, PUSH, RETURN
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import read
 from vecgraph.engine.tables import Tables, names_of
-from vecgraph.errors import GraphInterrupt
+from vecgraph.errors import GraphBubbleUp, GraphInterrupt
 from vecgraph.mail import Mail
 from vecgraph.snapshots import payload_of, writes_of
 
@@ -176,6 +176,8 @@ class Chunks:
             return
         pairs = task.pairs or []
         asked = _asked(task)
+        if asked is None and isinstance(task.error, GraphBubbleUp):
+            return  # a command or a breakpoint on its way out is no result
         if asked is not None:
             if task.caller is not None:
                 return  # its caller asks
