@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.ambient import current_task
 from vecgraph.constants import ERROR, INTERRUPT, MISSING, PUSH, RETURN
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import read
@@ -126,8 +127,13 @@ class Chunks:
             self._sink.put((self._ns, mode, payload))
 
     def custom(self, _row: int, value: Any) -> None:
-        """Add what a node wrote to its stream writer."""
-        self.put("custom", value)
+        """Add what a node, or a task that it called, wrote to its stream writer."""
+        task = getattr(current_task.get(), "task", None)
+        if task is None or task.caller is None:
+            self.put("custom", value)
+        else:  # a call is inside its caller
+            around = current_task.get().checkpoint_ns.split("|")[:-1]
+            self._sink.put((tuple(around), "custom", value))
 
     def values(self, run: Run, written: set[str] | None) -> None:
         """Add the state after a superstep that changed a channel shown."""
