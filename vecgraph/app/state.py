@@ -15,6 +15,7 @@ from vecgraph.engine.desk import AsyncDesk, Desk
 from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.thread import Ask
+from vecgraph.frames import History, history
 from vecgraph.types import StateUpdate
 
 if TYPE_CHECKING:
@@ -208,6 +209,23 @@ class StateApi(OneRun):
         config = ensure_config(app.config, {**config, "configurable": place})
         found = yield from updated(app, saver, config, supersteps)
         return found
+
+    def history(self, threads: Sequence[str] | None = None, *, ns: str | None = None) -> History:
+        """Return the checkpoints of the app's saver, as tables and to branch from.
+
+        Parameters
+        ----------
+        threads : sequence of str, optional
+            Ids; None: all.
+        ns : str, optional
+            Namespace: empty for the graph itself, others for its subgraphs; None: all.
+
+        Raises
+        ------
+        TypeError
+            The app has no saver of vecgraph.
+        """
+        return history(self, threads, ns=ns)
 
     def _state_saver(self) -> Any:
         if self.checkpointer is False:

@@ -263,6 +263,10 @@ class BulkSaver(BaseCheckpointSaver[Any]):
     def _living(self) -> list[tuple[int, str, str]]:
         return list(self._threads.living())
 
+    def names_of(self, threads: Rows) -> list[str]:
+        """Return the ids of threads by their numbers."""
+        return self._read(lambda: [self._threads.name(int(n))[0] for n in threads.tolist()])
+
     def read_past(self, threads: Rows | None = None) -> Past:
         """Return all checkpoints of many threads, to be read column by column.
 

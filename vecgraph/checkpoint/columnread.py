@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.storage import Header
     from vecgraph.checkpoint.views import Views
     from vecgraph.engine.flush import GraphForm
-    from vecgraph.typing import Rows, Values
+    from vecgraph.typing import Mask, Rows, Values
 
 __all__ = ["ColumnReader"]
 
@@ -92,6 +92,16 @@ class ColumnReader:
             latest = self._views.view(number).latest(self._marks.gone(number))
             seq[at] = -1 if latest is None else latest.seq
 
+    def _behind(self, threads: Rows) -> Mask:
+        """Return which threads have deleted checkpoints after their latest."""
+        found: Mask = np.isin(threads, list(self._marks.with_gone_rows()))
+        for at in np.flatnonzero(found).tolist():
+            number = int(threads[at])
+            gone, view = self._marks.gone(number), self._views.view(number)
+            latest = view.latest(gone)
+            found[at] = latest is not None and latest.seq < max([*view.seqs, *gone])
+        return found
+
     def _in_rows(self, lo: int, hi: int) -> set[int]:
         """Return the threads from `lo` to `hi` that have checkpoints in row form."""
         headers = self._shelf.find(["entries"], lo, hi)
@@ -111,7 +121,7 @@ class ColumnReader:
         walk = Walk(threads, seq, self._load)
         if walk.any_active():
             self._walk(walk, graph)
-        return walk.state(has_writes(self._shelf, threads, walk.seq))
+        return walk.state(has_writes(self._shelf, threads, walk.seq), self._behind(threads))
 
     def _walk(self, walk: Walk, graph: GraphForm | None) -> None:
         headers = self._reachable(walk)

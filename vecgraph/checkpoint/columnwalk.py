@@ -45,6 +45,9 @@ class ColumnState:
         asked, ended or been answered.
     foreign : bool ndarray of shape (N,)
         Whether the thread's versions are no integers: another library began it.
+    behind : bool ndarray of shape (N,)
+        Whether places after the thread's latest checkpoint are taken, by deleted ones: what
+        goes on from it has another place than the next.
     ids : dict of int to str
         Ids of the checkpoints, by position, that do not follow from their places and times.
     nodes : list of tuple of str
@@ -64,6 +67,7 @@ class ColumnState:
     due: npt.NDArray[np.int32]
     pending: Mask
     foreign: Mask
+    behind: Mask
     ids: dict[int, str] = field(default_factory=dict)
     nodes: list[tuple[str, ...]] = field(default_factory=list)
     columns: dict[str, Column] = field(default_factory=dict)
@@ -245,7 +249,7 @@ class Walk:
         self.foreign[target] = found.foreign
         self.stop(at)
 
-    def state(self, pending: Mask) -> ColumnState:
+    def state(self, pending: Mask, behind: Mask) -> ColumnState:
         """Return what was found."""
         step, clock, ts = self._numbers
         ran, due = self._sets
@@ -259,6 +263,7 @@ class Walk:
             due=due,
             pending=pending,
             foreign=self.foreign,
+            behind=behind,
             ids=self._ids,
             nodes=list(self._nodes),
             columns={channel: self._column(channel) for channel in self.need},

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         CheckpointTuple,
         DeltaChannelHistory,
     )
-    from vecgraph.checkpoint.writer import Told
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.told import Told
 
 __all__ = ["LogSaver"]
 
@@ -87,6 +87,12 @@ class LogSaver(BulkSaver):
         """
         made = self._write(self._writer.put, config, dict(checkpoint), metadata, new_versions)
         return _config(config, made)
+
+    @property
+    def tells(self) -> bool:
+        """Whether runs should call `put_told`: not if a subclass has a `put` of its own."""
+        own = type(self)
+        return own.put is LogSaver.put and own.aput is LogSaver.aput
 
     def put_told(self, config: RunnableConfig, told: Told) -> RunnableConfig:
         """Store a checkpoint whose maker knows what changed: nothing needs to be compared.
@@ -163,6 +169,10 @@ class LogSaver(BulkSaver):
     ) -> RunnableConfig:
         """Do `put` in a thread."""
         return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
+
+    async def aput_told(self, config: RunnableConfig, told: Told) -> RunnableConfig:
+        """Do `put_told` in a thread."""
+        return await asyncio.to_thread(self.put_told, config, told)
 
     async def aput_writes(
         self,

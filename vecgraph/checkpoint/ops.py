@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vecgraph.checkpoint.changes import Append, Change, Clear, Put
 from vecgraph.checkpoint.entries import APPEND, CLEAR, PUT, REF, SAME, Op
 from vecgraph.checkpoint.lists import ListTail, ListTails
 from vecgraph.checkpoint.rows import Appended, Packed
 from vecgraph.checkpoint.typed import BLOB
+from vecgraph.engine.told import Append, Change, Clear, Put
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -68,8 +68,7 @@ class Ops:
             case Clear():
                 return [CLEAR]
             case Put(value) if type(value) is list:
-                self._new[channel] = self._lists.whole(value)
-                return self._put(value, len(value))
+                return self.given(base, channel, {channel: value})
             case Put(value):
                 return self._put(value, None)
             case Append(items=items):

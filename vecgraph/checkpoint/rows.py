@@ -41,6 +41,9 @@ __all__ = [
 Place = tuple[int, int]
 """Thread and place in it."""
 
+_SUPERSTEPS = frozenset(("input", "loop"))
+"""What makes a checkpoint that says which channels it updated."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -327,8 +330,13 @@ class ColumnRow:
             if marker := int(cells.said(at)[0]):
                 yield channel, marker, bool(cells.is_change(at)[0])
 
-    def updated(self, state: Resolved, value: Callable[[Source], Any]) -> list[str]:
-        """Return the checkpoint's ``updated_channels``: those that can be read now."""
+    def updated(self, state: Resolved, value: Callable[[Source], Any]) -> list[str] | None:
+        """Return the checkpoint's ``updated_channels``: those that can be read now.
+
+        None where no superstep made it: what is due then does not depend on what changed.
+        """
+        if self.source not in _SUPERSTEPS:
+            return None
         found = {
             channel
             for channel, source in state.cells.items()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.storage import Chunk, Header
     from vecgraph.typing import Values
 
-__all__ = ["ThreadName", "Threads"]
+__all__ = ["ThreadName", "Threads", "printable"]
 
 _compute: Any = pyarrow.compute
 _FEW = 64
@@ -210,12 +210,12 @@ class Threads:
         pieces, alone = [], list[str]()
         for name, first, last in zip(known, begin.tolist(), end.tolist(), strict=True):
             if name.count is None:
-                alone += [_printable(name.thread_id)] * (last - first)
+                alone += [printable(name.thread_id)] * (last - first)
             elif last > first:
                 pieces += [from_texts(alone), _counted_texts(name, numbers[first:last])]
                 alone = []
         of = np.repeat(np.arange(len(known)), end - begin)
-        spaces = coded(of, [_printable(name.ns) for name in known]) if len(of) else from_texts([])
+        spaces = coded(of, [printable(name.ns) for name in known]) if len(of) else from_texts([])
         return pa.concat_arrays([*pieces, from_texts(alone)]), spaces
 
     def all(self) -> list[ThreadName]:
@@ -252,12 +252,12 @@ class Threads:
 def _counted_texts(name: ThreadName, numbers: Values) -> Array:
     """Return the ids of threads that are numbered alike."""
     digits = from_numpy(numbers - name.number + name.first).cast(pa.large_string())
-    prefix, nothing = (pa.scalar(text, digits.type) for text in (_printable(name.thread_id), ""))
+    prefix, nothing = (pa.scalar(text, digits.type) for text in (printable(name.thread_id), ""))
     joined: Array = _compute.binary_join_element_wise(prefix, digits, nothing)
     return joined
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text that Arrow can hold: lone surrogates are shown as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 

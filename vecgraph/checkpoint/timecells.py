@@ -65,7 +65,9 @@ class ChannelCells:
         if isinstance(part, Entries):
             for i, entry in enumerate(part.entries):
                 op = entry.changes.get(self.channel)
-                if op is not None:
+                if self.channel in entry.dropped:
+                    self._said[at[i]] = _EMPTY
+                elif op is not None:
                     self._said[at[i]] = _EMPTY if op[0] == CLEAR else _APART
                 elif entry.full:
                     self._said[at[i]] = _EMPTY

@@ -18,6 +18,7 @@ from vecgraph.checkpoint.columnform import ColumnChunk
 from vecgraph.checkpoint.columnwrites import keys_of
 from vecgraph.checkpoint.entries import entry_of
 from vecgraph.checkpoint.id import checkpoint_ids
+from vecgraph.checkpoint.threads import printable
 from vecgraph.engine.flush import PUSHED
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Timeline:
         """Return the id of each checkpoint, as texts."""
         made = checkpoint_ids(self.numbers("ts"), self.numbers("step"), self.threads, self.seq)
         own = {
-            int(at[i]): entry.id
+            int(at[i]): printable(entry.id)
             for part, at in self.spread()
             if isinstance(part, Entries)
             for i, entry in enumerate(part.entries)

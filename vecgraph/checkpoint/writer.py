@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from vecgraph.checkpoint._forms import ChannelVersions
-    from vecgraph.checkpoint.changes import Change
     from vecgraph.checkpoint.codec import Codec
     from vecgraph.checkpoint.entries import Op
     from vecgraph.checkpoint.marks import Marks
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.threads import Threads
     from vecgraph.checkpoint.views import Views
     from vecgraph.config import RunnableConfig
+    from vecgraph.engine.told import Told
 
-__all__ = ["Told", "Writer", "dropped", "newer", "news"]
+__all__ = ["Writer", "dropped", "newer", "news"]
 
 _MOST_THREADS = 1 << 16
 _LIGHT = 256
@@ -41,36 +41,6 @@ _STANDARD = frozenset(
     ["id", "ts", "v", "channel_values", "channel_versions", "versions_seen", "updated_channels"]
 )
 _NONE: Any = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A checkpoint as its maker knows it: changes since the parent, not whole values.
-
-    Attributes
-    ----------
-    changes : mapping of str to Change
-    versions : mapping of str to version
-        Of the channels that changed.
-    seen : mapping of str to mapping
-        By node: what it has seen since.
-    metadata : mapping
-        With source and step.
-    id : str or None
-        None: it is made from time, step and place.
-    ts : int or None
-        Microseconds since 1970; None: now.
-    updated : list of str or None
-        ``updated_channels``.
-    """
-
-    changes: Mapping[str, Change]
-    versions: ChannelVersions
-    seen: Mapping[str, ChannelVersions]
-    metadata: Mapping[str, Any]
-    id: str | None = None
-    ts: int | None = None
-    updated: list[str] | None = None
 
 
 @dataclass(slots=True)
@@ -198,13 +168,15 @@ class Writer:
     def put_told(self, config: RunnableConfig, told: Told) -> str:
         """Store a checkpoint that is given as changes; return its id."""
         draft = self._draft(config)
+        ts = time_of(told.ts) if isinstance(told.ts, str) else told.ts
+        metadata: Any = told.metadata
         said = _Said(
             ops={c: self._ops.told(draft.base, c, change) for c, change in told.changes.items()},
-            metadata=dict(told.metadata),
-            versions=told.versions,
+            metadata=dict(get_checkpoint_metadata(config, metadata)),
+            versions=dict(told.versions),
             seen=told.seen,
             # An id that is made from the time must be the greatest of its thread.
-            ts=self._shelf.now(told.ts or 0) if told.id is None else told.ts,
+            ts=self._shelf.now(ts or 0) if told.id is None else ts,
             id=told.id,
             updated=told.updated,
         )
@@ -284,11 +256,13 @@ class Writer:
         view = self._views.view(number)
         seqs = view.seqs
         latest = view.latest(set())
+        # What was deleted may be stored no more: its place stays hidden all the same.
+        end = max([*seqs[-1:], *self._marks.gone(number)], default=-1) + 1
         if latest is None:
-            return _Tail(0, "", -1, view.upto, {name for name, _ in self._early(number)})
+            return _Tail(end, "", -1, view.upto, {name for name, _ in self._early(number)})
         self._shelf.passed(latest.ts)
         early = {name for name, _ in self._early(number)}
-        return _Tail(seqs[-1] + 1, latest.id, latest.seq, view.upto, early)
+        return _Tail(end, latest.id, latest.seq, view.upto, early)
 
     def _early(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Return the writes that wait for their checkpoint: its id, and what a row says."""

@@ -80,7 +80,7 @@ def sort_out(inputs: Inputs, state: Any, writes: _Writes) -> Sorted:
                 kinds[at] = WAITS if starts[at] else GOES_ON
             elif type(value) is Command:
                 kinds[at] = _answered(found, at, value) if due[at] and not starts[at] else ALONE
-    kinds[state.foreign] = ALONE
+    kinds[state.foreign | state.behind] = ALONE
     for at, kept in writes.items():
         if not _is_known(found, at, kept):
             kinds[at] = ALONE

@@ -11,16 +11,19 @@ from datetime import UTC, datetime
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.channels.log import Log
 from vecgraph.constants import ERROR, INTERRUPT, MISSING, NULL_TASK, RESUME, TASKS
 from vecgraph.engine.ids import new_checkpoint_id, path_text
+from vecgraph.engine.told import Append, Clear, Put, Told
 from vecgraph.types import Send
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from vecgraph.engine.run import Run
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
+    from vecgraph.engine.told import Change
     from vecgraph.nodes.writer import Pairs
 
 __all__ = ["Ask", "Thread", "checkpoint_of", "now", "restored", "tracked"]
@@ -82,14 +85,17 @@ class Thread:
         "durability",
         "found",
         "id",
+        "logs",
         "metadata",
         "next_version",
         "ns",
         "parent_config",
         "saved",
         "saver",
+        "seen",
         "stored",
         "superseded",
+        "tells",
         "ts",
         "wrote",
     )
@@ -108,7 +114,10 @@ class Thread:
         self.found = False
         self.superseded = False
         self.addressed = bool(given.get("checkpoint_id"))
+        self.tells = bool(getattr(saver, "tells", False))
         self.stored: dict[str, Any] = {}
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.logs: dict[str, Log] = {}
         self.wrote: set[str] = set()
         self.id = self.saved = self.ts = ""
         self._takes_path = "task_path" in signature(saver.put_writes).parameters
@@ -141,7 +150,8 @@ class Thread:
         else:
             self.stand_on(saved)
             restored(tables, run, saved)
-            self.stored = dict(run.versions)
+            self._know(run)
+            self.logs = {n: cell for n, cell in run.cells.items() if isinstance(cell, Log)}
         run.step = self.metadata.get("step", -2) + 1
         run.stop = run.step + shared.limit + 1
 
@@ -225,15 +235,51 @@ class Thread:
         before = {**self.config, "configurable": {**place, "checkpoint_ns": self.ns}}
         self.parent_config = self.config if place.get("checkpoint_id") else None
         news = self.news(run)
-        self.stored = dict(run.versions)
-        checkpoint = checkpoint_of(tables, run, self.id, self.ts)
+        told = self._told(tables, run, news) if self.tells else None
+        whole = None if self.tells else checkpoint_of(tables, run, self.id, self.ts)
+        self._know(run)
         self.config = {
             **before,
             "configurable": {**before["configurable"], "checkpoint_id": self.id},
         }
         self.saved = self.id
-        args = (before, checkpoint, dict(self.metadata), news)
-        return Ask("put", args, wait=self.durability == "sync")
+        wait = self.durability == "sync"
+        if told is not None:
+            return Ask("put_told", (before, told), wait=wait)
+        return Ask("put", (before, whole, dict(self.metadata), news), wait=wait)
+
+    def _know(self, run: Run) -> None:
+        """Note what the last checkpoint has."""
+        self.stored = dict(run.versions)
+        if self.tells:
+            self.seen = {node: dict(versions) for node, versions in run.seen.items()}
+
+    def _told(self, tables: Tables, run: Run, news: dict[str, Any]) -> Told:
+        """Return what the checkpoint changes: of lists that grew, what came to their end."""
+        return Told(
+            changes={
+                name: self._change(tables, name, run.cells.get(name, MISSING)) for name in news
+            },
+            versions=news,
+            seen=dict(_seen_since(self.seen, run.seen)),
+            metadata=dict(self.metadata),
+            id=self.id,
+            ts=self.ts,
+            updated=None if run.updated is None else sorted(run.updated),
+        )
+
+    def _change(self, tables: Tables, name: str, cell: Any) -> Change:
+        channel = tables.channels.get(name)
+        before = self.logs.pop(name, None)
+        if isinstance(cell, Log):
+            self.logs[name] = cell
+            items = None if before is None else cell.appended_since(before)
+            if before is not None and items is not None:
+                return Append(len(before), items)
+        value: Any = MISSING if channel is None else channel.checkpoint(cell)
+        if name == TASKS and value is not MISSING:
+            value = [_kept(tables, send) for send in value]
+        return Clear() if value is MISSING else Put(value)
 
     def news(self, run: Run) -> dict[str, Any]:
         """Return the versions of the channels that have changed since the last checkpoint."""
@@ -260,6 +306,18 @@ class Thread:
 def now() -> str:
     """Return the time as checkpoints show it."""
     return datetime.now(UTC).isoformat()
+
+
+def _seen_since(
+    before: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return what nodes have seen that they had not, by node."""
+    for node, versions in seen.items():
+        known = before.get(node)
+        if known is None:
+            yield node, dict(versions)
+        elif news := {c: v for c, v in versions.items() if known.get(c) != v}:
+            yield node, news
 
 
 def _is_newer(version: Any, stored: Any) -> bool:

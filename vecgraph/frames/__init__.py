@@ -7,6 +7,7 @@ columns that are asked for are decoded.
 
 from __future__ import annotations
 
+from vecgraph.frames.branching import Branches
 from vecgraph.frames.history import (
     History,
     checkpoints_df,
@@ -16,4 +17,4 @@ from vecgraph.frames.history import (
     steps_df,
 )
 
-__all__ = ["History", "checkpoints_df", "history", "messages_df", "runs_df", "steps_df"]
+__all__ = ["Branches", "History", "checkpoints_df", "history", "messages_df", "runs_df", "steps_df"]

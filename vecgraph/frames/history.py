@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecgraph.frames.branching import Branches, branched, columns_of
 from vecgraph.frames.convert import As, table_of
 from vecgraph.frames.fixed import FIXED, STEPS, written
 from vecgraph.frames.messages import message_columns
@@ -116,7 +117,9 @@ class History:
         at : sequence of int, slice or bool ndarray of shape (K,)
             Places in this selection.
         """
-        return self._with(self.rows[at if isinstance(at, slice) else np.asarray(at)])
+        if not isinstance(at, slice):
+            at = np.asarray(at, None if len(at) else np.intp)
+        return self._with(self.rows[at])
 
     def at_step(self, step: int) -> History:
         """Return each thread's last checkpoint of a step; -1 is the input."""
@@ -139,6 +142,80 @@ class History:
         if not found.any():
             raise KeyError(thread_id)
         return self._with(self.rows[found])
+
+    def branch(
+        self, n: int = 1, update: Any = None, *, threads: Sequence[str] | None = None
+    ) -> Branches:
+        """Make `n` copies of each checkpoint, edited, each the begin of a thread of its own.
+
+        The copies share the past of the checkpoint: it is not stored again. What is due there is
+        due in them. Writes that are kept beside it (of tasks that failed or asked) are not
+        taken along.
+
+        Parameters
+        ----------
+        n : int
+        update : mapping, or sequence of mappings, optional
+            Written to the channels, by their rules: to one with a reducer, what is reduced. A
+            mapping has for each channel one value for all copies, or an array of n (these for
+            each checkpoint) or K * n, of which the copies of one checkpoint stand together. A
+            sequence has a mapping for each copy, n or K * n of them.
+        threads : sequence of K * n str, optional
+            Ids of the new threads. None: ``thread@step/copy``.
+
+        Returns
+        -------
+        Branches
+            Ready to be run.
+
+        Raises
+        ------
+        TypeError
+            The checkpoints were not read from an app or from a batch's result.
+        ValueError
+            A thread exists already, or `update` has another number of values.
+
+        Examples
+        --------
+        >>> from typing import TypedDict
+        >>> from vecgraph.checkpoint.memory import InMemorySaver
+        >>> from vecgraph.graph import START, StateGraph
+        >>> State = TypedDict("State", {"x": int, "y": int})
+        >>> graph = StateGraph(State)
+        >>> _ = graph.add_node("double", lambda state: {"y": 2 * state["x"]})
+        >>> _ = graph.add_edge(START, "double")
+        >>> app = graph.compile(checkpointer=InMemorySaver())
+        >>> _ = app.batch([{"x": 1}, {"x": 2}], {"configurable": {"thread_id": "t"}})
+        >>> copies = app.history().at_step(0).branch(2, update=[{}, {"x": 10}])
+        >>> copies.threads
+        ['t/0@0/0', 't/0@0/1', 't/1@0/0', 't/1@0/1']
+        >>> copies.run().values("y").tolist()
+        [2, 20, 4, 20]
+        """
+        app = self._source.app
+        if app is None:
+            raise TypeError(
+                "Only an app knows the rules of its channels.\n"
+                "Hint: branch app.history(), not the history of a saver."
+            )
+        k = len(self)
+        origin, copy = np.repeat(np.arange(k), n), np.tile(np.arange(n), k)
+        given = {} if update is None else columns_of(update, k, n)
+        names = self._branch_names(n) if threads is None else [str(name) for name in threads]
+        if len(names) != k * n or len(set(names)) != k * n:
+            raise ValueError(f"{k * n} copies need as many different threads, not {len(names)}.")
+        if len(known := self.saver.find_threads(names)):
+            name = self.saver.names_of(known[:1])[0]
+            raise ValueError(f"Thread {name!r} exists.\nHint: name others with threads=.")
+        if names:
+            places = self.threads[origin], self.seq[origin]
+            branched(self.saver, app, places, names, given)
+        return Branches(app, names, origin, copy)
+
+    def _branch_names(self, n: int) -> list[str]:
+        ids, steps = self.column("thread_id").tolist(), self.step.tolist()
+        pairs = zip(ids, steps, strict=True)
+        return [f"{name}@{step}/{i}" for name, step in pairs for i in range(n)]
 
     def column(self, name: str) -> Column:
         """Return one column of these checkpoints.

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     precondition,
     rule,
 )
@@ -32,9 +31,11 @@ from vecgraph.checkpoint.base import (
     BaseCheckpointSaver,
     empty_checkpoint,
 )
+from vecgraph.checkpoint.bulk import BulkSaver
 from vecgraph.checkpoint.id import checkpoint_id
 from vecgraph.checkpoint.rows import time_text
 from vecgraph.testing._saver_model import Model, Stored
+from vecgraph.testing._saver_tables import TableRules, values
 from vecgraph.testing.compare import difference
 
 if TYPE_CHECKING:
@@ -62,27 +63,6 @@ LISTS = ("messages", "log")
 RUNS = ("run-1", "run-2")
 
 
-def values() -> st.SearchStrategy[Any]:
-    """Return a strategy of values of the kinds that states hold."""
-    leaves = (
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats()
-        | st.text(max_size=20)
-        | st.binary(max_size=20)
-    )
-    return st.recursive(
-        leaves,
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-            | st.tuples(inner, inner)
-        ),
-        max_leaves=6,
-    )
-
-
 def conformance(make: Callable[[Path], Any], *, durable: bool = True) -> type[SaverMachine]:
     """Return the state machine of a saver; its `TestCase` runs under pytest.
 
@@ -99,7 +79,7 @@ def conformance(make: Callable[[Path], Any], *, durable: bool = True) -> type[Sa
     )
 
 
-class SaverMachine(RuleBasedStateMachine):
+class SaverMachine(TableRules):
     """Does the same to a saver and to the model, and compares all that both hold."""
 
     make: Callable[[Path], Any]
@@ -306,6 +286,8 @@ class SaverMachine(RuleBasedStateMachine):
             ]
             for item, stored in zip(found[key], rows, strict=True):
                 _compare(item, stored, (*key, stored.checkpoint["id"]))
+        if isinstance(self.saver, BulkSaver):
+            self._tables_agree(expected)
 
 
 def _config(thread: str, ns: str | None = None, checkpoint_id: str | None = None) -> Any:
