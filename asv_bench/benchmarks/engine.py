@@ -79,7 +79,7 @@ class OneByOne:
 
     params = (
         GRAPHS,
-        ["vector", "unchanged", "rowwise"],
+        ["vector", "traced", "unchanged", "rowwise"],
         ["python", "neograph", "langgraph"],
         sizes(100, 10_000),
     )
@@ -104,7 +104,7 @@ class OneByOne:
 class Throughput:
     """Runs per second; higher is better."""
 
-    params = (GRAPHS, ["vector", "unchanged", "rowwise"], sizes(1_000, 10_000, 100_000))
+    params = (GRAPHS, ["vector", "traced", "unchanged", "rowwise"], sizes(1_000, 10_000, 100_000))
     param_names = ("graph", "form", "n_runs")
     version = "1"
     timeout = 300
@@ -129,14 +129,14 @@ class Growth:
 
     params = (
         ["counter", "wide", "messages"],
-        ["vector", "rowwise", "python"],
+        ["vector", "traced", "rowwise", "python"],
         sizes(10, 100, 1_000),
     )
     param_names = ("graph", "form", "n_steps")
     version = "1"
     timeout = 600
 
-    n_runs: ClassVar = {"vector": 1_000, "rowwise": 200, "python": 200}
+    n_runs: ClassVar = {"vector": 1_000, "traced": 1_000, "rowwise": 200, "python": 200}
 
     def setup(self, graph: str, form: str, n_steps: int) -> None:
         """Compile the graph and compute what it must give."""

@@ -47,6 +47,13 @@ def _unchanged(graph: str) -> Run:
     return _batch(graph, ALL[graph].build())
 
 
+def _traced(graph: str) -> Run:
+    if graph not in NUMERIC:
+        raise NotImplementedError("not all of its functions are traced")
+    app, config = ALL[graph].build(tracing="require"), _config(graph)
+    return lambda table: columns_of(app.batch(table, config=config))
+
+
 def _rowwise(graph: str) -> Run:
     has_tiers = "tracing" in inspect.signature(StateGraph.compile).parameters
     return _batch(graph, ALL[graph].build(**({"tracing": "off"} if has_tiers else {})))
@@ -125,6 +132,7 @@ class Form:
 
 FORMS = {
     "vector": Form(_vector, "table", 1_000_000),
+    "traced": Form(_traced, "table", 1_000_000),
     "unchanged": Form(_unchanged, "rows", 10_000, dict.fromkeys(NUMERIC, 1_000_000)),
     "rowwise": Form(_rowwise, "rows", 10_000, dict.fromkeys(NUMERIC, 100_000)),
     "numpy": Form(_numpy, "columns", 1_000_000),

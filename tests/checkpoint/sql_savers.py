@@ -19,7 +19,9 @@ def empty(saver, prefix="vecgraph"):
     with storage.writing():
         for table in ("chunks", "parts", "schemas"):
             storage._db.session.rows(f"DELETE FROM {prefix}_{table}")
-        storage._next = [0, 0]
+        storage._next = [0, 0, storage._next[2] + 1]
+        storage._memo.forget()
+        storage._memo.sees(0, storage._next[2])
         storage._schemas.clear()
     return saver
 

@@ -244,3 +244,53 @@ def test_damage_in_a_file_is_named_and_the_rest_is_there(tmp_path, open_saver) -
         path.write_bytes(data)
     assert held(storage) == expected
     storage.close()
+
+
+def by_thread(found):
+    threads: dict = {}
+    for item in found:
+        threads.setdefault(item[0]["configurable"]["thread_id"], []).append(item)
+    return threads
+
+
+def without_parent(item):
+    settings, checkpoint, metadata, _, writes = item
+    return settings, checkpoint, metadata, writes
+
+
+@pytest.mark.parametrize("retention", ["last", 3, "exit"])
+def test_what_is_kept_is_the_same_and_the_rest_goes(open_saver, retention) -> None:
+    saver = open_saver(retention=retention, snapshot_every=4, blob_at=60)
+    batch(saver, 12)
+    expected = by_thread(everything(saver))
+    saver.compact()
+    if retention == "exit":
+        assert len(everything(saver)) == sum(map(len, expected.values()))
+    saver.close()
+
+    with open_saver(retention=retention) as saver:
+        found = by_thread(everything(saver))
+        assert found.keys() == expected.keys()
+        for thread, items in found.items():
+            newest_first = expected[thread]
+            n = len(newest_first)
+            wanted = [
+                item
+                for i, item in enumerate(newest_first)
+                if i == 0 or (retention == 3 and (n - 1 - i) % 3 == 0)
+            ]
+            same([*map(without_parent, items)], [*map(without_parent, wanted)])
+        app(saver).invoke({"n": 3}, config("b/7"))
+        app(saver).invoke({"n": 3}, config("x"))
+        more = by_thread(everything(saver))
+        assert more["x"][0][1]["channel_values"]["log"][:1] == ["first"]
+    with open_saver(read_only=True) as reader:
+        kept = by_thread(everything(reader))
+        same(without_parent(kept["x"][0]), without_parent(more["x"][0]))
+        assert len(kept["x"]) < len(more["x"])
+
+
+def test_an_unknown_retention_is_refused(open_saver) -> None:
+    for wrong in ("some", 0, -1, None):
+        with pytest.raises(ValueError, match="retention is"):
+            open_saver(retention=wrong)

@@ -97,6 +97,19 @@ def test_writes_that_one_saver_stores_early_belong_to_the_checkpoint_that_anothe
     assert ours.get_tuple(config()).pending_writes == [("task", "x", 5)]
 
 
+def test_a_saver_that_is_opened_again_goes_on_behind_what_is_there(opened) -> None:
+    first = opened()
+    at = put(first, x=1)
+    checkpoint = {**empty_checkpoint(), "id": f"{at['configurable']['checkpoint_id']}-early"}
+    first.put_writes(config(checkpoint_id=checkpoint["id"]), [("x", 5)], "task")
+    again = opened()
+    at = put(again, parent=at, x=2)
+    again.put(at, checkpoint, {"step": 1}, {})
+    found = list(again.list(config()))
+    assert len({item.checkpoint["id"] for item in found}) == 3
+    assert [item.pending_writes for item in found] == [[], [("task", "x", 5)], []]
+
+
 def _write_many(kind, folder, uri, name, n):
     saver = {"sqlite": SqliteSaver, "postgres": PostgresSaver, "mysql": MySQLSaver}[
         kind
@@ -181,6 +194,67 @@ def test_a_flush_that_fails_leaves_nothing_and_its_numbers_are_given_again(
     put(saver, "2", x=4)
     assert (values(saver, "2"), values(saver, "3")) == ({"x": 4}, {"x": 3})
     assert (values(other, "2"), values(other, "3")) == ({"x": 4}, {"x": 3})
+
+
+def test_what_was_known_of_a_flush_that_was_lost_is_forgotten(opened, monkeypatch) -> None:
+    saver, other = opened(), opened()
+    at = put(saver, "1", x=1)
+    put(saver, "2", x=2)
+    session = saver.storage._db.session
+    again = {**saver.get_tuple(at).checkpoint, "channel_values": {"x": [1, 2]}}
+
+    def fail():
+        raise session.errors("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "commit", fail)
+        # It takes the place of one with its id, and so hides that one with a mark.
+        with pytest.raises(CheckpointWriteError, match="the connection was lost"):
+            saver.put(config("1"), again, {"step": 1}, {"x": 2})
+    assert values(saver, "1") == values(other, "1") == {"x": 1}
+    # Other chunks, one of them a mark, get the numbers of those that were lost.
+    other.delete_thread("2")
+    put(other, "3", x=3)
+    assert (values(saver, "1"), values(saver, "2"), values(saver, "3")) == (
+        {"x": 1},
+        None,
+        {"x": 3},
+    )
+
+
+def test_a_lost_chunk_is_not_taken_for_one_that_another_saver_put_in_its_place(
+    opened, monkeypatch
+) -> None:
+    saver, other = opened(), opened()
+    for thread in "12":
+        put(saver, thread, x=1)
+    session = saver.storage._db.session
+
+    def fail():
+        raise session.errors("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "commit", fail)
+        with pytest.raises(CheckpointWriteError):
+            put(saver, "1", x=2)
+    put(other, "2", x=2)
+    assert (values(saver, "1"), values(saver, "2")) == ({"x": 1}, {"x": 2})
+
+
+def test_a_schema_that_was_lost_with_its_flush_is_stored_again(opened, monkeypatch) -> None:
+    saver = opened()
+    session = saver.storage._db.session
+    saver.setup()
+
+    def fail():
+        raise session.errors("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "commit", fail)
+        with pytest.raises(CheckpointWriteError):
+            put(saver, x=1)
+    put(saver, x=2)
+    assert values(opened()) == {"x": 2}
 
 
 def test_a_payload_larger_than_a_statement_may_be_is_split_and_put_together(opened) -> None:

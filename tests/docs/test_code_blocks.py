@@ -38,6 +38,16 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(match[1], match[2].removeprefix("\n"), line)
 
 
+def source_of(text: str) -> list[str]:
+    """Return a page's lines as a module: those that are no Python are empty."""
+    lines = ["\n"] * (text.count("\n") + 1)
+    for block in blocks(text):
+        if block.language == "python":
+            shown = block.text.splitlines(keepends=True)
+            lines[block.line : block.line + len(shown)] = shown
+    return lines
+
+
 def run(block: Block, name: str, namespace: dict[str, object]) -> None:
     """Run one block in `namespace`, with the page's own line numbers in tracebacks."""
     if block.language == "python":
@@ -59,9 +69,7 @@ def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     # A real module, with source: schemas are resolved through it, node functions inspected.
     module = types.ModuleType("docs_page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(
-        linecache.cache, name, (len(text), None, text.splitlines(keepends=True), name)
-    )
+    monkeypatch.setitem(linecache.cache, name, (len(text), None, source_of(text), name))
     monkeypatch.chdir(tmp_path)
     for block in blocks(text):
         run(block, name, module.__dict__)

@@ -21,7 +21,7 @@ from vecgraph.tracing.traced import Traced
 from vecgraph.tracing.values import cells_of
 
 ROWS = 48
-WRITER = StateWriter(("p", "q", "r", "n"))
+WRITER = StateWriter(("p", "q", "r", "n", "a", "s", "l", "g"))
 
 
 def plain(fn, row):

@@ -8,7 +8,7 @@ import math
 import warnings
 
 from vecgraph.columns import Column
-from vecgraph.constants import MISSING
+from vecgraph.constants import END, MISSING
 
 INTS = [0, 1, -1, 2, 3, 7, -3, 12, 2**52, 2**53, 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]
 HUGE = [2**63, -(2**63) - 1, 10**30]
@@ -31,7 +31,8 @@ POOLS = {
     "maybe text": [*TEXTS, None],
     "any": [*INTS, *HUGE, *FLOATS, *ODD, *TEXTS, *OTHERS],
 }
-KEYS = ("a", "b", "c", "s", "t", "g")
+LISTS = [[], [1], [1, "a", None], (1, 2), {"k": 1}, {}, "ab", [[2], 0.5], None, [True, -0.0]]
+KEYS = ("a", "b", "c", "s", "t", "l", "g")
 TABLE = (1, 2.5, "three", None, -4)
 WORDS = ("left", "right", "up")
 LIMIT = 3
@@ -181,8 +182,23 @@ class Writer:
             + "'"
         )
 
+    def objects(self, depth):
+        item = self.pick(["state['l']", "state['l']", self.leaf(), "[state['a'], 1]"])
+        form = self.pick(
+            ["@o[@i]", "len(@o)", "(@o + [@x])", "(@x in @o)", "(@o + (1,))", "[*@o, @x]"]
+        )
+        if self.chance(0.4):
+            form = self.pick(["@o.get('k', @x)", "@o[1:]", "(@x not in @o)", "bool(@o)", "@o['k']"])
+        return form.replace("@o", item).replace("@x", self.expr(depth)).replace("@i", self.small(0))
+
+    def helper(self, depth):
+        form = self.pick(
+            ["clamp(@o, 2)", "clamp(@o)", "twice(@o)", "pair(@o, @x)", "sum([@o, @x, 1])"]
+        )
+        return form.replace("@o", self.expr(depth)).replace("@x", self.expr(depth))
+
     def leafy(self):
-        return self.pick([f'state["{key}"]' for key in KEYS[:-1]] + self.locals[:1])
+        return self.pick([f'state["{key}"]' for key in KEYS[:-2]] + self.locals[:1])
 
     def method(self, depth):
         call = self.pick(
@@ -262,6 +278,8 @@ class Writer:
         form = self.pick(["dict"] * 8 + ["none", "list", "raise", "conditional"])
         if form == "none":
             return "return None"
+        if form == "dict" and self.chance(0.06):
+            return self.pick(["return state", f"return {{**state, 'p': {self.expr(2)}}}"])
         if form == "raise":
             return f"raise ValueError('no', {self.constant()})"
         if form == "list":
@@ -296,14 +314,36 @@ _FORMS = [
     Writer.text,
     Writer.method,
     Writer.part,
+    Writer.objects,
+    Writer.helper,
 ]
+
+HELPERS = """
+def clamp(value, low=0, high=7):
+    if value < low:
+        return low
+    if value > high:
+        return high / 2
+    return value
+
+def twice(value):
+    return value + value
+
+def pair(a, b):
+    for i in range(2):
+        if not a:
+            return (a, b)
+        a = b and not a
+    return None if a == b else a
+"""
 
 
 def defined(text):
     """Return the function that a text defines, with source that can be found again."""
     filename = f"<traced {next(_number)}>"
+    text += HELPERS
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    space = {"math": math, "TABLE": TABLE, "WORDS": WORDS, "LIMIT": LIMIT}
+    space = {"math": math, "END": END, "TABLE": TABLE, "WORDS": WORDS, "LIMIT": LIMIT}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `1 is None` is odd, and means what it says
         exec(compile(text, filename, "exec", dont_inherit=True), space)
@@ -317,6 +357,7 @@ def columns(random, n):
     kinds = random.choice([list(POOLS), *usual])
     for key in KEYS:
         pool = POOLS["text" if key in "st" and random.random() < 0.7 else random.choice(kinds)]
+        pool = LISTS[: random.randint(1, 10)] if key == "l" else pool
         cells = [random.choice(pool) for _ in range(n)]
         if random.random() < (0.5 if key == "g" else 0.06):
             cells = [MISSING if random.random() < 0.3 else cell for cell in cells]

@@ -219,6 +219,16 @@ def _sorted(result):
     return sorted(result, key=repr) if isinstance(result, list) else result
 
 
+@pytest.mark.parametrize("label", ["ab", "a_", "a!", "a/", "a~", "aé", "A", "%", "_"])
+def test_what_only_begins_alike_is_not_below(opened, label) -> None:
+    store = opened()
+    for namespace in ((label,), (label, "a"), ("a", "x"), ("a",)):
+        store.put(namespace, "k", {"text": "x"})
+    found = {item.namespace for item in store.search(("a",))}
+    assert found == {("a",), ("a", "x")}
+    assert {item.namespace for item in store.search((label,))} == {(label,), (label, "a")}
+
+
 def test_databases_find_the_last_change_first(database) -> None:
     store = database()
     store.batch([PutOp(("a",), key, {}) for key in "cab"])
@@ -364,6 +374,27 @@ def test_several_threads_and_programs_use_one_store(database) -> None:
         thread.join()
     assert all(len(stores[0].search((f"t{i}",), limit=100)) == 15 for i in range(3))
     assert len(stores[0].search(("a",))) == 1
+
+
+def test_two_writers_of_the_same_items_in_another_order_do_not_wait_for_each_other(
+    database,
+) -> None:
+    ops = [PutOp(("a",), str(i), {"i": i}) for i in range(30)]
+    failed = []
+
+    def write(store, batch):
+        try:
+            for _ in range(30):
+                store.batch(batch)
+        except Exception as error:  # noqa: BLE001 - asserted below
+            failed.append(error)
+
+    threads = [Thread(target=write, args=(database(), b)) for b in (ops, ops[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
 
 
 def test_a_connection_that_was_given_stays_open(tmp_path) -> None:

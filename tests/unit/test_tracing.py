@@ -20,13 +20,21 @@ import pytest
 from vecgraph.constants import END as IMPORTED
 from vecgraph.errors import TracingError
 from vecgraph.graph import END, START, StateGraph
+from vecgraph.tracing.compare import is_same
 from vecgraph.tracing.source import Refused
 from vecgraph.tracing.traced import Traced
+from vecgraph.types import Command, Send
 
 CALLS: list[Any] = []
 SETTINGS = {"by": 2}
 FACTOR = 3
 PAIR = (1, 2)
+
+
+@pytest.fixture(autouse=True)
+def tracing_is_on(monkeypatch):
+    """Also where the whole suite runs without."""
+    monkeypatch.delenv("VECGRAPH_TRACING", raising=False)
 
 
 class State(TypedDict, total=False):
@@ -165,14 +173,12 @@ def iterates_over_the_state(state):
     return {"n": 1}
 
 
-def spreads_the_state(state):
-    return {**state, "n": noted(1)}
+def spreads_something(state):
+    return {"n": noted(1), **state}
 
 
-def gives_the_state(state):
-    if state["n"]:
-        return state
-    return {"n": noted(1)}
+def hands_on_the_state(state):
+    return noted(state)
 
 
 def imports(state):
@@ -209,7 +215,7 @@ REFUSED = {
     opens_a_file: "with is not traced",
     prints: "an expression whose value is dropped",
     reads_a_mutable_global: "'SETTINGS' is a dict from outside",
-    calls_a_function_that_is_not_known: "a call of noted",
+    calls_a_function_that_is_not_known: "noted is not traced (an expression whose value is dropped",
     compares_identities: "`is` compares identities",
     asks_for_the_class: "a call of isinstance",
     tries: "try is not traced",
@@ -223,8 +229,8 @@ REFUSED = {
     sets_a_global: "global is not traced",
     deletes: "del is not traced",
     iterates_over_the_state: "a loop over something else",
-    spreads_the_state: "a dict with **",
-    gives_the_state: "the state is used as a whole",
+    spreads_something: "a dict with ** is traced for the state alone",
+    hands_on_the_state: "noted is not traced",
     imports: "import is not traced",
     defines_a_function: "a function in the function",
     computes_a_key: "something else than a constant name",
@@ -255,14 +261,14 @@ def test_a_function_that_is_not_known_to_be_pure_is_refused_before_anything_of_i
         ("min(i for i in (1, 2))", "a generator"),
         ("[i for i in (1, 2)]", "a comprehension"),
         ("state['items'].append(1)", ".append"),
-        ("{**state}", "**"),
-        ("state", "as a whole"),
+        ("{**state['items']}", "**"),
+        ("len(state)", "as a whole"),
         ("state['n' + state['s']]", "constant name"),
         ("(lambda: 1)()", "not traced"),
         ("(y := state['n'])", "an assignment in an expression"),
         ("state.items()", "state.items"),
         ("{state['n']: 1}", "computed keys"),
-        ("[*PAIR]", "*"),
+        ("{*PAIR}", "a set"),
         ("max(*PAIR)", "*"),
         ("round(state['x'], ndigits=1)", "keywords"),
         ("state['s'].format(state['n'])", ".format"),
@@ -529,3 +535,176 @@ def test_an_async_batch_is_traced_too() -> None:
 def test_refused_says_its_line() -> None:
     assert str(Refused("why")) == "why"
     assert str(Refused("why", 3, "x = 1")) == "why, line 3: x = 1"
+
+
+def clamped(value, low=0, high=9):
+    if value < low:
+        return low
+    while value > high:
+        value -= 1
+    return value
+
+
+def counted_down(value):
+    return counted_down(value - 1) if value > 0 else 0
+
+
+def test_a_helper_written_in_python_is_read_too() -> None:
+    app = app_of(lambda state: {"n": clamped(state["n"] * 2, 4)}, tracing="require")
+    rows = [{"n": n} for n in range(-5, 45)]
+    assert app.batch(rows) == [{"n": clamped(row["n"] * 2, 4)} for row in rows]
+
+
+def test_a_helper_that_is_replaced_is_read_again(monkeypatch) -> None:
+    app = app_of(lambda state: {"n": clamped(state["n"])})
+    assert app.batch([{"n": 20}] * 40) == [{"n": 9}] * 40
+    monkeypatch.setitem(globals(), "clamped", lambda value: value + 1)
+    assert app.batch([{"n": 20}] * 40) == [{"n": 21}] * 40
+
+
+def test_a_helper_that_calls_itself_is_refused() -> None:
+    assert "it calls itself" in str(Traced(lambda state: {"n": counted_down(state["n"])}).refused)
+
+
+def test_the_state_may_be_returned_with_other_values_over_it() -> None:
+    for node in (lambda state: {**state, "n": state["n"] + 1}, lambda state: state):
+        app = app_of(node, tracing="require")
+        rows = [{"n": n, "s": "x"} if n % 3 else {"n": n} for n in range(50)]
+        assert app.batch(rows) == [app.invoke(row) for row in rows]
+
+
+def test_lists_and_dicts_are_read_row_by_row() -> None:
+    def node(state):
+        items = state["items"]
+        if not items or "stop" in items:
+            return {"n": 0, "items": []}
+        last = items[-1]
+        return {"n": len(items), "items": [*items[1:], last, state.get("x", 0.5)]}
+
+    app = app_of(node, tracing="require")
+    lists = [[], [1, "a"], ["stop"], [{"k": 1}], [[2]], [None]]
+    rows = [{"items": lists[n % 6], "n": n} for n in range(60)]
+    assert app.batch(rows) == [app.invoke(row) for row in rows]
+    assert tier_of(app) == "traced"
+
+
+def test_objects_that_may_do_anything_are_asked_by_the_function_alone() -> None:
+    asked = []
+
+    class Loud(list):
+        def __len__(self):
+            asked.append(1)
+            return 7
+
+    app = app_of(lambda state: {"n": len(state["items"])}, tracing="require")
+    rows = [{"items": Loud() if n % 10 == 0 else [n]} for n in range(50)]
+    assert [run["n"] for run in app.batch(rows)] == [7 if n % 10 == 0 else 1 for n in range(50)]
+    assert len(asked) == 5
+
+
+def test_commands_write_and_send_each_row_where_it_would_go_alone() -> None:
+    def node(state):
+        n = state["n"]
+        if n % 5 == 4:
+            return {"n": n + 2}
+        if n > 60:
+            return None
+        goto = "b" if n % 2 else ("c" if n % 3 else END)
+        return Command(update={"n": n + 1, "total": 1, "unknown": 3}, goto=goto)
+
+    builder = StateGraph(SumState)
+    builder.add_node("node", node)
+    builder.add_node("b", lambda state: Command(goto="node", update={"n": state["n"] * 3}))
+    builder.add_node("c", lambda state: {"total": 10})
+    builder.add_edge(START, "node")
+    path = lambda s: [Send("c", {"n": 1}), "b"] if s["n"] % 7 == 0 else END
+    builder.add_conditional_edges("c", path, ["b", "c", END])
+    inputs = [{"n": n} for n in range(100)]
+    config = {"recursion_limit": 12}
+    found, expected = (
+        builder.compile(tracing=mode).batch(inputs, config, return_exceptions=True)
+        for mode in ("require", "off")
+    )
+    assert list(map(repr, found)) == list(map(repr, expected))
+
+
+def test_a_sum_of_items_that_are_written_out_is_pythons() -> None:
+    def node(state):
+        return {"n": sum([state["n"], 1, True]), "x": sum((state["x"], 0.1, 1e100, -1e100))}
+
+    app = app_of(node, tracing="require")
+    rows = [{"n": n, "x": n / 3} for n in range(50)]
+    assert app.batch(rows) == [node(row) for row in rows]
+    assert tier_of(app) == "traced"
+
+
+def test_a_label_chosen_by_nested_conditions_is_followed() -> None:
+    def route(state):
+        n = state["n"]
+        return "a" if n < 10 else "b" if n < 20 else END if n % 2 else ("a" if n < 40 else "b")
+
+    builder = StateGraph(SumState)
+    builder.add_node("node", lambda state: {"n": state["n"]})
+    builder.add_node("a", lambda state: {"s": "a"})
+    builder.add_node("b", lambda state: {"s": "b"})
+    builder.add_edge(START, "node")
+    builder.add_conditional_edges("node", route)
+    app = builder.compile(tracing="require")
+    rows = [{"n": n} for n in range(60)]
+    assert app.batch(rows) == [app.invoke(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "same"),
+    [
+        (1, 1, True),
+        (1, True, False),
+        (1, 1.0, False),
+        (0.0, -0.0, False),
+        (math.nan, -math.nan, True),
+        (math.nan, 1.0, False),
+        ("a", "b", False),
+        (None, None, True),
+        ([1, 2], (1, 2), False),
+        ([1, [0.0]], [1, [-0.0]], False),
+        ([1], [1, 2], False),
+        ({"a": 1}, {"a": 1}, True),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, False),
+        ({"a": 1}, {"a": True}, False),
+        (Send("a", 1), Send("a", 1), True),
+        (Send("a", 1), Send("b", 1), False),
+        (Send("a", 1), Send("a", 1.0), False),
+        (Command(goto="a"), Command(goto="b"), False),
+        (Command(update={"n": 1}), Command(update={"n": 1}), True),
+        (Command(update={"n": 1}), Command(update={"n": 2}), False),
+    ],
+)
+def test_results_are_the_same_to_the_bit_and_to_the_type(found, expected, same) -> None:
+    assert is_same(found, expected) is same
+
+
+def test_what_would_be_changed_in_place_is_left_to_the_function() -> None:
+    def node(state):
+        items = state["items"]
+        items += [state["n"]]
+        return {"n": len(items)}
+
+    app = app_of(node, tracing="require")
+    lists = [[] for _ in range(40)]
+    rows = [{"n": n, "items": items} for n, items in enumerate(lists)]
+    assert [run["n"] for run in app.batch(rows)] == [1] * 40
+    assert lists == [[n] for n in range(40)]
+    values = [{"n": n, "items": n} for n in range(40)]
+    assert [type(e) for e in app.batch(values, return_exceptions=True)] == [TypeError] * 40
+
+
+def test_a_send_gives_its_node_what_it_carries() -> None:
+    builder = StateGraph(SumState)
+    builder.add_node("node", lambda state: {"n": state["n"]})
+    builder.add_node("each", lambda state: {"total": state["k"] * 2 if "k" in state else 1})
+    builder.add_edge(START, "node")
+    path = lambda s: [Send("each", {"k": s["n"]}), Send("each", {"k": 0.5}), Send("each", {})]
+    builder.add_conditional_edges("node", path, ["each"])
+    app = builder.compile(tracing="require")
+    rows = [{"n": n} for n in range(40)]
+    assert app.batch(rows) == [app.invoke(row) for row in rows]

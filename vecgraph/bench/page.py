@@ -21,6 +21,7 @@ NOT_MEASURED = "not measured"
 
 FORMS = {
     "vector": "**vecgraph**, vector nodes",
+    "traced": "**vecgraph**, unchanged nodes, from a table",
     "unchanged": "**vecgraph**, unchanged nodes",
     "rowwise": "**vecgraph**, unchanged nodes, row by row",
     "numpy": "NumPy by hand",
@@ -31,7 +32,7 @@ FORMS = {
     "langgraph_batch": "LangGraph `batch`",
     "langgraph_abatch": "LangGraph `abatch`",
 }
-OURS = ("vector", "unchanged", "rowwise")
+OURS = ("vector", "traced", "unchanged", "rowwise")
 
 GRAPHS = {
     "counter": "one node, a loop of 20 steps, all runs in step",

@@ -15,6 +15,8 @@ from vecgraph.checkpoint.serde.pack import Packer
 from vecgraph.errors import CheckpointWriteError, DamagedCheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyarrow.fs import FileSystem
 
     from vecgraph.checkpoint.codec import PacksValues
@@ -45,6 +47,10 @@ class ArrowSaver(LogSaver):
     durability : str
         When a checkpoint is safe: ``"sync"`` before the call returns, ``"async"`` soon (an
         error is raised by the next call), ``"exit"`` when the saver is closed.
+    retention : str or int
+        Which checkpoints stay when they are put together: ``"all"``; ``"last"``, the latest one
+        of each thread; a number k, every k-th one and the latest; ``"exit"``, as ``"last"`` but
+        only when the saver is closed. Those that others build on stay.
     compact_on_close : bool
         Put what was written into Arrow files when the saver is closed, as `compact` does.
     read_only : bool
@@ -91,6 +97,7 @@ class ArrowSaver(LogSaver):
         compression: Literal["zstd", "lz4", "none"] = "zstd",
         snapshot_every: int = 64,
         durability: Durability = "sync",
+        retention: Literal["all", "last", "exit"] | int = "all",
         compact_on_close: bool = True,
         read_only: bool = False,
         serde: Any = None,
@@ -99,6 +106,8 @@ class ArrowSaver(LogSaver):
     ) -> None:
         _one_of("compression", compression, ("zstd", "lz4", "none"))
         _one_of("durability", durability, ("sync", "async", "exit"))
+        if not isinstance(retention, int) or retention < 1:
+            _one_of("retention", retention, ("all", "last", "exit", "a number from 1 on"))
         super().__init__(
             _storage(path, filesystem, read_only=read_only),
             packer=packer if serde is None else SerdePacker(serde),
@@ -111,7 +120,9 @@ class ArrowSaver(LogSaver):
         # Another packer may encrypt: what it packs is nobody else's to read.
         unpack = self.packer.unpack if type(self.packer) is Packer else None
         parts = (self._shelf, self._threads, self._marks, self.storage)
-        self._compaction = Compaction(*parts, unpack)
+        self._compaction = Compaction(*parts, self._deletion, self._codec, unpack)
+        self._wanted = _wanted(retention)
+        self._thins_at_exit = retention == "exit"
 
     def compact(self) -> None:
         """Put the checkpoints into few Arrow files that pandas, polars and DuckDB open.
@@ -126,7 +137,7 @@ class ArrowSaver(LogSaver):
         DamagedCheckpointError
             Something cannot be read; everything is as it was.
         """
-        self._write(self._compaction.run)
+        self._write(self._compaction.run, None if self._thins_at_exit else self._wanted)
 
     def close(self) -> None:
         """Make everything durable, put it together, and let go of the folder."""
@@ -142,7 +153,7 @@ class ArrowSaver(LogSaver):
             self._shelf.drain()
             # Nothing is lost without it: what was stored is where it was.
             with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
-                self.compact()
+                self._write(self._compaction.run, self._wanted)
 
 
 def _storage(
@@ -166,7 +177,16 @@ def _storage(
     return ObjectStorage(filesystem, text, place=place, read_only=read_only)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def _wanted(retention: str | int) -> Callable[[int], bool] | None:
+    """Return which places stay beside the latest one; None: all."""
+    if retention == "all":
+        return None
+    if isinstance(retention, int):
+        return lambda seq: seq % retention == 0
+    return lambda seq: False
+
+
+def _one_of(name: str, value: str | int, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         known = ", ".join(map(repr, allowed))
         raise ValueError(f"{name} is {value!r}.\nHint: it is one of {known}.")

@@ -67,6 +67,10 @@ class ColumnWriter:
 
     def register_counted(self, prefix: str, count: int, first: int, ns: str) -> Rows:
         """Return the numbers of threads ``prefix + str(i)``, i from `first` on."""
+        known = self._threads.range_of(prefix, count, first, ns)
+        if known is not None:
+            # All were named together: no other thread can have one of their ids.
+            return np.arange(known, known + count)
         if self._threads.counted(prefix, count, first, ns):
             # Some are there: one by one, so that those keep their numbers.
             return self.register([f"{prefix}{i}" for i in range(first, first + count)], ns)

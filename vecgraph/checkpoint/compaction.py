@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vecgraph.checkpoint.chunks import Row, RowsChunk
+    from vecgraph.checkpoint.codec import Codec
+    from vecgraph.checkpoint.deletion import Deletion
     from vecgraph.checkpoint.marks import Marks
     from vecgraph.checkpoint.shelf import Shelf
     from vecgraph.checkpoint.storage import Chunk, Header, Kind
@@ -71,6 +73,8 @@ class Compaction:
     shelf, threads, marks
         Of the log.
     storage : Rewritable
+    deletion, codec
+        Of the log.
     unpack : callable or None
         Returns the value of packed bytes; None: nobody else is to read values.
     """
@@ -81,29 +85,58 @@ class Compaction:
         threads: Threads,
         marks: Marks,
         storage: Rewritable,
+        deletion: Deletion,
+        codec: Codec,
         unpack: Callable[[bytes], Any] | None,
     ) -> None:
         self._unpack = unpack
+        self._deletion = deletion
+        self._codec = codec
+        self._thin: dict[int, set[int]] = {}
         self._shelf = shelf
         self._threads = threads
         self._marks = marks
         self._storage = storage
 
-    def run(self) -> None:
-        """Put together all that was appended since the last time."""
+    def run(self, wanted: Callable[[int], bool] | None = None) -> None:
+        """Put together all that was appended since the last time.
+
+        Parameters
+        ----------
+        wanted : callable, optional
+            Gets the place of a checkpoint in its thread; those that are not wanted go, but for
+            the latest ones.
+        """
         self._shelf.drain()
         self._marks.refresh()
-        columns = [
-            h
-            for h in self._shelf.find(["columns"])
-            if not self._storage.is_compact(h) or self._gone_in(self._shelf.column(h).threads).any()
-        ]
-        rows = self._mergeable()
-        if not self._storage.is_scattered:
+        self._thin = {}
+        left = [] if wanted is None else self._thinned(wanted)
+        if not left and not self._storage.is_scattered:
             return
-        new = [*self._merged(rows)]
+        columns = [h for h in self._shelf.find(["columns"]) if self._is_due(h)]
+        rows = self._mergeable()
+        new = [*self._merged(rows), *self._thin_chunks(left)]
         old = [header for headers in rows.values() for header in headers]
         self._storage.rewrite(self._all(new, columns), [*old, *columns], labels=_LABELS)
+
+    def _thinned(self, wanted: Callable[[int], bool]) -> list[Row]:
+        """Return what takes the place of the threads that lose checkpoints."""
+        early = self._early()
+        left: list[Row] = []
+        for number, _, _ in list(self._threads.living()):
+            found = None if number in early else self._deletion.thinned(number, wanted)
+            if found is not None:
+                rows, self._thin[number] = found
+                left += rows
+        return left
+
+    def _thin_chunks(self, rows: list[Row]) -> Iterator[tuple[str, Chunk]]:
+        for chunk in self._codec.taken():  # a list that was appended to may be large as a whole
+            yield _LABELS["blobs"], chunk
+        headers = self._shelf.find(["entries", "columns"])
+        for begin in range(0, len(rows), CHUNK_ROWS):
+            part = rows[begin : begin + CHUNK_ROWS]
+            yield _LABELS["entries"], self._chunk("entries", part, None, headers)
 
     def _all(
         self, rows: Sequence[tuple[str, Chunk]], columns: Sequence[Header]
@@ -161,7 +194,7 @@ class Compaction:
         size, hi = 0, 0
         for chunk in chunks:
             hi = max(hi, chunk.header.hi)
-            gone = self._gone_in(chunk.threads) & (kind in {"entries", "writes"})
+            gone = self._left_out(kind, chunk.threads, chunk.seqs)
             for at, (thread, seq) in enumerate(
                 zip(chunk.threads.tolist(), chunk.seqs.tolist(), strict=True)
             ):
@@ -176,12 +209,29 @@ class Compaction:
             yield rows, hi if kind in {"threads", "marks"} else None
 
     def _is_due(self, header: Header) -> bool:
-        """Return whether a chunk of rows is to be put together with others."""
+        """Return whether a chunk is to be put together with others."""
         if not self._storage.is_compact(header):
             return True
-        if header.kind not in {"entries", "writes"}:
+        if header.kind not in {"entries", "writes", "columns"}:
             return False
-        return bool(self._gone_in(self._shelf.rows([header])[0].threads).any())
+        if header.kind == "columns":
+            chunk: Any = self._shelf.column(header)
+            return bool(self._left_out(header.kind, chunk.threads, chunk.seq).any())
+        rows = self._shelf.rows([header])[0]
+        return bool(self._left_out(header.kind, rows.threads, rows.seqs).any())
+
+    def _left_out(self, kind: Kind, threads: Values, seqs: Values) -> Mask:
+        """Return which rows are not needed any more."""
+        if kind not in {"entries", "writes", "columns"}:
+            return np.zeros(len(threads), np.bool_)
+        out = self._gone_in(threads)
+        if self._thin:
+            thin = np.isin(threads, list(self._thin))
+            if kind == "writes":
+                for at in np.flatnonzero(thin).tolist():
+                    thin[at] = int(seqs[at]) not in self._thin[int(threads[at])]
+            out = out | thin
+        return out
 
     def _gone_in(self, threads: Values) -> Mask:
         """Return which of some threads were deleted, and nobody builds on them."""
@@ -202,7 +252,7 @@ class Compaction:
             chunk = self._shelf.column(header)
             batches = waiting.setdefault(id(form), _Waiting(form, self._shelf.compression))
             batch = form.batch(chunk, names)
-            if (gone := self._gone_in(chunk.threads)).any():
+            if (gone := self._left_out("columns", chunk.threads, chunk.seq)).any():
                 batch = batch.filter(from_numpy(~gone))
             yield from batches.add(header, batch)
         for batches in waiting.values():

@@ -12,7 +12,7 @@ from vecgraph.checkpoint.typed import BLOB
 from vecgraph.checkpoint.writer import dropped, newer, news
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vecgraph.checkpoint.chunks import Row as RawRow
     from vecgraph.checkpoint.codec import Codec
@@ -173,6 +173,35 @@ class Deletion:
         if seq >= 0:
             return seq == row.seq
         return self._views.view(row.thread).seq_of(said[0]) is None
+
+    def thinned(
+        self, number: int, wanted: Callable[[int], bool]
+    ) -> tuple[list[RawRow], set[int]] | None:
+        """Return what is left of a thread: its latest checkpoint, and those that are wanted.
+
+        Parameters
+        ----------
+        wanted : callable
+            Gets a place.
+
+        Returns
+        -------
+        tuple or None
+            Rows of ``entries``, each of which says everything, and their places. None: all stay,
+            since all are wanted or others build on them.
+        """
+        rows, gone = self._visible(number), self._marks.gone(number)
+        latest = self._views.view(number).latest(gone)
+        if latest is None or self._marks.heirs(number, number) or self._has_deltas(latest):
+            return None
+        kept = [row for row in rows if row.seq == latest.seq or wanted(row.seq)]
+        if len(kept) == len(rows):
+            return None
+        left = []
+        for row in kept:
+            top = None if row.seq == latest.seq else latest.seq
+            left.append((number, row.seq, replace(self._full(row), top=top).body()))
+        return left, {row.seq for row in kept}
 
     def copy(self, source: str, target: str) -> None:
         """Copy a thread with all its namespaces; the copy refers to the values of the other."""

@@ -134,6 +134,17 @@ class Threads:
         wanted = set(ids)
         return {name: number for number, name, n in self.living() if n == ns and name in wanted}
 
+    def range_of(self, prefix: str, count: int, first: int, ns: str) -> int | None:
+        """Return the first number of the threads ``prefix + str(i)`` if one range has them all."""
+        self.namespaces(prefix)  # reads the ranges
+        for name in self._ranges:
+            begin = name.number + first - name.first
+            is_within = name.number <= begin and begin + count - 1 <= name.last
+            if (name.thread_id, name.ns) == (prefix, ns) and is_within:
+                alive = not self._marks.which_gone(np.arange(begin, begin + count)).any()
+                return begin if alive else None
+        return None
+
     def counted(self, prefix: str, count: int, first: int, ns: str) -> dict[str, int]:
         """Return the numbers of those of the threads ``prefix + str(i)`` that there are."""
         self.namespaces(prefix)  # reads the ranges

@@ -229,10 +229,10 @@ class Writer:
     def tail(self, number: int) -> _Tail:
         """Return how a thread ends."""
         tail = self._tails.get(number)
-        if tail is not None and not self._shelf.storage.exclusive:
-            tail = self._caught_up(number, tail)
         if tail is None:
             tail = self._tails[number] = self._read_tail(number)
+        if not self._shelf.storage.exclusive:
+            tail = self._caught_up(number, tail)
         self._tails.move_to_end(number)
         while len(self._tails) > _MOST_THREADS:
             self._tails.popitem(last=False)
@@ -243,8 +243,11 @@ class Writer:
         kinds: list[Kind] = ["entries", "columns", "writes"]
         news = self._shelf.find(kinds, number, number, after=tail.upto)
         if not all(map(self._shelf.is_own, news)):
+            # The same object: whoever is about to write has it already.
             self._views.forget_thread(number)
-            tail = self._tails[number] = self._read_tail(number)
+            now = self._read_tail(number)
+            tail.next, tail.top_id, tail.top = now.next, now.top_id, now.top
+            tail.upto, tail.early = now.upto, now.early
         if news:
             tail.upto = max(tail.upto, news[-1].number)
         return tail

@@ -80,9 +80,24 @@ main.add_command(bench)
 
 
 @main.command("eval")
-@click.argument("task")
+@click.argument("task", required=False)
 @_options
-def evaluate(task: str, **options: Any) -> None:
+@click.option(
+    "--checkpoints",
+    is_flag=True,
+    help="Keep checkpoints in the run directory: --resume goes on after a kill.",
+)
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with the evaluation in DIR, with the task and options that it was begun with.",
+)
+@click.option(
+    "--accept-changes", is_flag=True, help="With --resume: though graph or dataset have changed."
+)
+def evaluate(task: str | None, **options: Any) -> None:
     """Run every sample of TASK as one batch, score it, and write a run directory.
 
     TASK is the name of a registered task, such as demo, or module:name for a vecgraph.evals.Task
@@ -94,6 +109,20 @@ def evaluate(task: str, **options: Any) -> None:
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    # Here, so that --help and --version need not import the engine.
+    from vecgraph.cli.run import go_on
+
+    resumed, accept_changes = options.pop("resumed"), options.pop("accept_changes")
+    if resumed is not None:
+        checkpoints = options.pop("checkpoints")
+        as_json = options.pop("as_json")
+        defaults = {"limit": None, "epochs": 1, "seed": 0, "max_steps": None, "out": None}
+        if options != defaults or checkpoints:
+            raise click.UsageError("--resume takes the options that the evaluation was begun with")
+        go_on(task, resumed, accept_changes=accept_changes, as_json=as_json)
+        return
+    if task is None:
+        raise click.UsageError("Missing argument 'TASK'.")
     _run(task, options)
 
 

@@ -16,20 +16,22 @@ from rich.console import Console
 from vecgraph.evals import (
     Evaluation,
     Options,
+    PlanChangedError,
     RunDirectoryError,
     SampleError,
     TaskError,
     evaluate,
     load_task,
+    resume,
 )
 from vecgraph.evals.report import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vecgraph.evals.evaluate import Progress
 
-__all__ = ["run"]
+__all__ = ["go_on", "run"]
 
 
 def run(
@@ -41,6 +43,7 @@ def run(
     max_steps: int | None,
     out: Path | None,
     as_json: bool,
+    checkpoints: bool = False,
 ) -> None:
     """Evaluate a task and print what came out.
 
@@ -52,7 +55,26 @@ def run(
         With code 1 when no run finished.
     """
     options = Options(limit=limit, epochs=epochs, seed=seed, max_steps=max_steps)
-    evaluation = _evaluate(task, out, options)
+
+    def made(progress: Progress) -> Evaluation:
+        found = load_task(task)
+        directory = _default_directory(found.name) if out is None else out
+        return evaluate(found, directory, options, progress, checkpoints=checkpoints, named=task)
+
+    _print(_evaluated(made), as_json=as_json)
+
+
+def go_on(task: str | None, directory: Path, *, accept_changes: bool, as_json: bool) -> None:
+    """Go on with an evaluation and print what came out; see `run`."""
+
+    def made(progress: Progress) -> Evaluation:
+        found = None if task is None else load_task(task)
+        return resume(directory, found, progress, accept_changes=accept_changes)
+
+    _print(_evaluated(made), as_json=as_json)
+
+
+def _print(evaluation: Evaluation, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(evaluation.summary, indent=2, allow_nan=False))
     else:
@@ -63,13 +85,11 @@ def run(
         raise SystemExit(1)
 
 
-def _evaluate(name: str, out: Path | None, options: Options) -> Evaluation:
+def _evaluated(made: Callable[[Progress], Evaluation]) -> Evaluation:
     try:
-        task = load_task(name)
-        directory = _default_directory(task.name) if out is None else out
         with _progress() as progress:
-            return evaluate(task, directory, options, progress)
-    except (TaskError, SampleError, RunDirectoryError) as error:
+            return made(progress)
+    except (TaskError, SampleError, RunDirectoryError, PlanChangedError) as error:
         raise click.UsageError(str(error)) from error
     except ModuleNotFoundError as error:
         if "pip install" not in str(error):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from vecgraph.evals.dataset import Sample, SampleError
-from vecgraph.evals.evaluate import Evaluation, Options, evaluate
+from vecgraph.evals.evaluate import Evaluation, Options, evaluate, resume
 from vecgraph.evals.metrics import Estimate, estimate
+from vecgraph.evals.plan import PlanChangedError
 from vecgraph.evals.rundir import RunDirectoryError, RunDirectoryExistsError
 from vecgraph.evals.scorers import Columnwise, ScorerFailure, columnwise, exact, includes
 from vecgraph.evals.task import Task, TaskError, load_task
@@ -14,6 +15,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Options",
+    "PlanChangedError",
     "RunDirectoryError",
     "RunDirectoryExistsError",
     "Sample",
@@ -27,4 +29,5 @@ __all__ = [
     "exact",
     "includes",
     "load_task",
+    "resume",
 ]

@@ -16,17 +16,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.evals.dataset import Sample, columns
 from vecgraph.evals.metrics import budgets, estimate, solved_share
-from vecgraph.evals.rundir import RunDirectory
+from vecgraph.evals.plan import FILE as PLAN
+from vecgraph.evals.plan import Plan, PlanChangedError
+from vecgraph.evals.rundir import KeptDirectory, RunDirectory
 from vecgraph.evals.scorers import Finished, ScorerFailure, score
+from vecgraph.evals.steps import steps_of
+from vecgraph.evals.task import load_task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vecgraph.evals.task import Task
 
-__all__ = ["Evaluation", "Options", "Progress", "evaluate"]
+__all__ = ["Evaluation", "Options", "Progress", "evaluate", "resume"]
 
 Progress: TypeAlias = Callable[[int, int, int, int], None]
 """Called with the runs done, running and failed, and the run-steps taken so far."""
@@ -79,7 +84,13 @@ class Evaluation:
 
 
 def evaluate(
-    task: Task, out: Path, options: Options | None = None, progress: Progress | None = None
+    task: Task,
+    out: Path,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    *,
+    checkpoints: bool = False,
+    named: str = "",
 ) -> Evaluation:
     """Run every sample of a task, `epochs` times each, as one batch.
 
@@ -91,6 +102,11 @@ def evaluate(
     options : Options, optional
     progress : callable, optional
         See `Progress`.
+    checkpoints : bool
+        Keep a checkpoint of every run after each superstep, in ``checkpoints`` of the run
+        directory: `resume` goes on with what is left after a kill.
+    named : str
+        Name by which `resume` can load the task.
 
     Returns
     -------
@@ -109,29 +125,109 @@ def evaluate(
     runs that finished, whose number stands beside them. It costs the other runs nothing.
     """
     options = options or Options()
+    if checkpoints:
+        kept = KeptDirectory(out, resume=False)
+        job = _Job(task, out, options, progress)
+        with kept:
+            kept.write_json(PLAN, job.plan(named).said())
+            return job.kept(kept)
     directory = RunDirectory(out)
-    max_steps = task.max_steps if options.max_steps is None else options.max_steps
-    samples = task.samples(options.limit, options.seed)
-    inputs = columns(samples, options.epochs)
-    app = task.app(max_steps)
+    job = _Job(task, out, options, progress)
     with directory:
         began = time.perf_counter()
         with directory.steps() as observer:
-            result = app.batch(
-                inputs,
-                # A run of n supersteps needs a limit of n + 1: the limit counts the end as well.
-                config={"recursion_limit": max_steps + 1},
-                seed=options.seed,
-                progress=progress,
-                observer=observer,
-            )
-        seconds = time.perf_counter() - began
-        runs, failures = _runs(task, samples, options.epochs, result)
-        summary = _summary(task, runs, max_steps, seconds)
-        summary |= {"scorer_failures": _failures(failures), "directory": str(out)}
+            result = job.batch(job.app, observer=observer)
+        return job.written(directory, result, time.perf_counter() - began)
+
+
+def resume(
+    out: Path,
+    task: Task | None = None,
+    progress: Progress | None = None,
+    *,
+    accept_changes: bool = False,
+) -> Evaluation:
+    """Go on with an evaluation that was begun with checkpoints and did not end.
+
+    Only what no checkpoint holds is run again, and what comes out is what would have come out
+    without the interruption. Runs that failed are run again from where they failed.
+
+    Parameters
+    ----------
+    out : Path
+        Run directory.
+    task : Task, optional
+        By default the one that the run directory names.
+    progress : callable, optional
+    accept_changes : bool
+        Go on though the graph or the dataset has changed.
+
+    Raises
+    ------
+    RunDirectoryError
+        Nothing was begun at `out`, or it has ended.
+    PlanChangedError
+        The graph or the dataset has changed; says what.
+    TaskError
+        The task cannot be loaded.
+    """
+    directory = KeptDirectory(out, resume=True)
+    begun = Plan.read(out)
+    task = load_task(begun.task) if task is None else task
+    job = _Job(task, out, Options(**begun.arguments), progress)
+    changes = begun.changes(job.plan(begun.task))
+    if changes and not accept_changes:
+        raise PlanChangedError(out, changes)
+    with directory:
+        return job.kept(directory)
+
+
+class _Job:
+    """A task on its way."""
+
+    def __init__(self, task: Task, out: Path, options: Options, progress: Progress | None) -> None:
+        self.task, self.out, self.options, self.progress = task, out, options, progress
+        self.max_steps = task.max_steps if options.max_steps is None else options.max_steps
+        self.samples = task.samples(options.limit, options.seed)
+        self.inputs = columns(self.samples, options.epochs)
+        self.app = task.app(self.max_steps)
+
+    def plan(self, named: str) -> Plan:
+        """Return what is run."""
+        return Plan.of(named, asdict(self.options), self.app, self.samples)
+
+    def batch(self, app: Any, **options: Any) -> Any:
+        """Run every sample."""
+        # A run of n supersteps needs a limit of n + 1: the limit counts the end as well.
+        config: dict[str, Any] = {"recursion_limit": self.max_steps + 1}
+        if app.checkpointer is not None:
+            config["configurable"] = {"thread_id": "run"}
+        return app.batch(
+            self.inputs,
+            config=config,
+            seed=self.options.seed,
+            progress=self.progress,
+            **options,
+        )
+
+    def kept(self, directory: KeptDirectory) -> Evaluation:
+        """Run what is left, with checkpoints."""
+        began = time.perf_counter()
+        with ArrowSaver(directory.checkpoints) as saver:
+            result = self.batch(self.app.copy({"checkpointer": saver}), resume=True)
+            directory.write_table("steps.arrow", steps_of(saver, result.errors))
+        return self.written(directory, result, time.perf_counter() - began)
+
+    def written(
+        self, directory: RunDirectory | KeptDirectory, result: Any, seconds: float
+    ) -> Evaluation:
+        """Write what came out."""
+        runs, failures = _runs(self.task, self.samples, self.options.epochs, result)
+        summary = _summary(self.task, runs, self.max_steps, seconds)
+        summary |= {"scorer_failures": _failures(failures), "directory": str(self.out)}
         directory.write_table("runs.arrow", runs)
-        directory.write_json("run.json", _about(options, max_steps, summary))
-    return Evaluation(task, runs, summary, out, failures)
+        directory.write_json("run.json", _about(self.options, self.max_steps, summary))
+        return Evaluation(self.task, runs, summary, self.out, failures)
 
 
 def _runs(

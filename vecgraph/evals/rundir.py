@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-__all__ = ["RunDirectory", "RunDirectoryError", "RunDirectoryExistsError", "StepWriter"]
+__all__ = [
+    "KeptDirectory",
+    "RunDirectory",
+    "RunDirectoryError",
+    "RunDirectoryExistsError",
+    "StepWriter",
+]
 
 STEP_SCHEMA = pa.schema(
     [("row", pa.int64()), ("step", pa.int64()), ("node", pa.dictionary(pa.int32(), pa.string()))]
@@ -117,6 +123,76 @@ class RunDirectory:
         """Write a JSON file."""
         text = json.dumps(value, indent=2, allow_nan=False)
         (self._draft / name).write_text(text + "\n", encoding="utf-8")
+
+
+class KeptDirectory:
+    """A run directory that is there while the runs go on, so that they can be gone on with.
+
+    It holds ``plan.json`` and ``checkpoints`` from the start; what `RunDirectory` holds is
+    added when all runs have ended, ``run.json`` last.
+
+    Parameters
+    ----------
+    path : Path
+    resume : bool
+        It has been begun before.
+
+    Raises
+    ------
+    RunDirectoryExistsError
+        Without `resume`: there is something at `path`.
+    RunDirectoryError
+        With `resume`: nothing was begun there, or it has ended. Else: it cannot be made.
+    """
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        self._resume = resume
+        if resume:
+            if not (path / "plan.json").exists():
+                raise RunDirectoryError(
+                    f"{str(path)!r} has no plan.json: no evaluation with checkpoints was begun "
+                    "there.\nHint: vecgraph eval TASK --checkpoints --out DIR begins one"
+                )
+            if (path / "run.json").exists():
+                raise RunDirectoryError(
+                    f"the evaluation in {str(path)!r} has ended: there is nothing to go on with"
+                )
+        elif path.exists() or path.is_symlink():
+            raise RunDirectoryExistsError(path)
+
+    def __enter__(self) -> Self:
+        """Make the directory."""
+        if not self._resume:
+            try:
+                self.path.mkdir(parents=True)
+            except OSError as error:
+                raise RunDirectoryError(
+                    f"the run directory {str(self.path)!r} cannot be made: {error}. "
+                    "Hint: choose another with --out"
+                ) from error
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave what is there: the runs can be gone on with."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a table as an Arrow IPC file, whole or not at all."""
+        draft = self.path / f".{name}.partial"
+        with _new_file(draft, table.schema) as sink:
+            sink.write_table(table)
+        draft.replace(self.path / name)
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        draft = self.path / f".{name}.partial"
+        draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        draft.replace(self.path / name)
 
 
 class StepWriter:

@@ -39,23 +39,31 @@ _COMPARE: Final[dict[str, np.ufunc]] = {
     "==": np.equal,
     "!=": np.not_equal,
 }
+_NUMBERS: Final = frozenset("bif")
 _EQUALITY: Final = frozenset({"==", "!="})
 
 
 def numeric(*vectors: Vector) -> bool:
     """Tell whether all are bools, ints or floats, at least one of them a column."""
-    return all(v.kind in "bif" for v in vectors) and not all(v.scalar for v in vectors)
+    column = False
+    for vector in vectors:
+        if vector.kind not in _NUMBERS:
+            return False
+        column = column or not vector.scalar
+    return column
 
 
 def binary(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     """Compute ``left op right``; rows that raise, or would be inexact, are marked."""
-    if left.kind == right.kind == "f" and not (left.scalar and right.scalar):
-        return _float(op, left, right, frame)
+    if left.kind in _NUMBERS and right.kind in _NUMBERS:
+        return _binary(op, left, right, frame)
     return spread(lambda v, part: _binary(op, v[0], v[1], part), [left, right], frame)
 
 
 def compare(op: str, left: Vector, right: Vector, frame: Frame) -> Vector:
     """Compute ``left op right`` to bools; ints and floats compare exactly, as in Python."""
+    if left.kind in _NUMBERS and right.kind in _NUMBERS:
+        return _compare(op, left, right, frame)
     return spread(lambda v, part: _compare(op, v[0], v[1], part), [left, right], frame)
 
 

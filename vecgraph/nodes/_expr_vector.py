@@ -79,7 +79,9 @@ class Vector:
     @property
     def scalar(self) -> bool:
         """Whether one Python value stands for all rows."""
-        return not isinstance(self.values, np.ndarray | pa.Array)
+        # Asked several times an operation: a union of types would be built at each.
+        values = self.values
+        return type(values) is not np.ndarray and not isinstance(values, pa.Array)
 
     def take(self, where: Positions) -> Vector:
         """Return the values at some positions."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from vecgraph.nodes._expr_functions import call
 from vecgraph.nodes._expr_vector import Vector
-from vecgraph.tracing.kernels import BINARY, operate, per_row, truth
+from vecgraph.tracing.kernels import BINARY, operate, per_object, per_row, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vecgraph.nodes._expr_frame import Frame
     from vecgraph.tracing.values import Value
 
-__all__ = ["FUNCTIONS", "METHODS", "Called"]
+__all__ = ["FUNCTIONS", "METHODS", "OF_ITEMS", "Called"]
 
 Columns = "Callable[[list[Vector], Frame], Vector]"
 
@@ -29,11 +29,13 @@ class Called:
     ----------
     scalar : callable
         The function.
+    columns : callable
+        What it does to columns.
     least, most : int
         Arguments that its column form takes.
     """
 
-    __slots__ = ("_columns", "least", "most", "scalar")
+    __slots__ = ("columns", "least", "most", "scalar")
 
     def __init__(
         self,
@@ -42,12 +44,12 @@ class Called:
         least: int = 1,
         most: int = 1,
     ) -> None:
-        self.scalar, self._columns = scalar, columns
+        self.scalar, self.columns = scalar, columns
         self.least, self.most = least, most
 
     def __call__(self, values: list[Value], frame: Frame) -> Vector:
         """Call it for every row of a frame."""
-        return operate(self.scalar, self._columns, values, frame)
+        return operate(self.scalar, self.columns, values, frame)
 
 
 def _expression(name: str) -> Callable[[list[Vector], Frame], Vector]:
@@ -82,7 +84,7 @@ def _bool(vectors: list[Vector], frame: Frame) -> Vector:
 def _sized(vectors: list[Vector], frame: Frame) -> Vector:
     if vectors[0].kind in "st":
         return call("len", vectors, frame)
-    return per_row(len, vectors, frame, "s")
+    return per_object(len, vectors, frame)
 
 
 def _infinite(vectors: list[Vector], frame: Frame) -> Vector:
@@ -96,12 +98,18 @@ def _whole(name: str) -> Callable[[list[Vector], Frame], Vector]:
     return _numbers_or_rows(name, getattr(math, name, int), "bif")
 
 
-def _total(values: list[Value], frame: Frame) -> Value:
-    """Add from the left, beginning with 0, as `sum` does with ints."""
+def _sum(*cells: Any) -> Any:
+    return sum(cells)
+
+
+def _total(vectors: list[Vector], frame: Frame) -> Vector:
+    """Add ints from the left; of floats only `sum` knows what it does in this Python."""
+    if any(vector.kind not in "bi" for vector in vectors):
+        return per_row(_sum, vectors, frame, "bif")
     scalar, columns = BINARY["Add"]
-    result: Value = Vector("i", 0)
-    for value in values:
-        result = operate(scalar, columns, [result, value], frame)
+    result = Vector("i", 0)
+    for vector in vectors:
+        result = operate(scalar, columns, [result, vector], frame)
     return result
 
 
@@ -143,6 +151,13 @@ FUNCTIONS: Final[dict[Any, Called]] = {
 }
 """By the function itself."""
 
+OF_ITEMS: Final[dict[Any, Called]] = {
+    max: Called(max, FUNCTIONS[max].columns, 2, 99),
+    min: Called(min, FUNCTIONS[min].columns, 2, 99),
+    sum: Called(_sum, _total, 0, 99),
+}
+"""Functions of one list or tuple that is written out, called with its items."""
+
 _TEXT: Final[dict[str, tuple[int, int]]] = {
     "capitalize": (0, 0),
     "casefold": (0, 0),
@@ -179,5 +194,14 @@ def _method(name: str) -> Called:
     return Called(function, columns, least + 1, most + 1)
 
 
-METHODS: Final[dict[str, Called]] = {name: _method(name) for name in _TEXT}
-"""Methods of str, by name; they take the text first."""
+def _of_dict(cell: Any, *arguments: Any) -> Any:
+    if type(cell) is not dict:
+        raise TypeError("left to the function")
+    return cell.get(*arguments)
+
+
+METHODS: Final[dict[str, Called]] = {
+    "get": Called(_of_dict, lambda vectors, frame: per_object(_of_dict, vectors, frame), 2, 3),
+    **{name: _method(name) for name in _TEXT},
+}
+"""Methods of str, and of dict, by name; they take the text or the dict first."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from vecgraph.nodes._expr_frame import merge, spread
 from vecgraph.nodes._expr_vector import Vector
-from vecgraph.tracing.kernels import chosen, per_row, truth
+from vecgraph.tracing.kernels import chosen, truth
 from vecgraph.tracing.scope import Scope
-from vecgraph.tracing.values import Value, is_scalar, taken_value, vector_of_value
+from vecgraph.tracing.values import Struct, Value, is_scalar, taken_value, vector_of_value
 
 if TYPE_CHECKING:
     from vecgraph.typing import Mask
@@ -23,14 +23,15 @@ __all__ = [
     "both",
     "choice",
     "conjunction",
-    "containing",
     "defaulted",
     "either",
+    "flattened",
     "is_none",
-    "letters",
+    "member_of",
     "operand_of",
     "opposite",
     "reader",
+    "spread_over",
     "value_of",
 ]
 
@@ -39,6 +40,7 @@ Code: TypeAlias = Callable[[Scope], Value]
 Test: TypeAlias = "Callable[[Scope], Mask | bool | None]"
 """Tells on which rows a condition holds; a bool: on all or none; None: nobody knows."""
 
+_PLAIN: Final = frozenset({bool, int, float, str, type(None)})
 DEAD: Final = Vector("x", None)
 
 
@@ -202,24 +204,15 @@ def _nones(vector: Vector, negated: bool, n: int) -> Vector:
     return Vector("b", ~found if negated else found, own=True)
 
 
-def containing(negated: bool) -> Callable[..., Vector]:
-    """Return the column form of ``part in text``."""
+def member_of(negated: bool) -> Callable[[Any, Any], bool]:
+    """Return the test whether a container holds a value, or does not."""
 
-    def test(text: str, part: str) -> bool:
-        return (part in text) is not negated
+    def test(container: Any, value: Any) -> bool:
+        if type(container) in {list, tuple} and not _PLAIN.issuperset(map(type, container)):
+            raise TypeError("left to the function")
+        return (value in container) is not negated
 
-    def columns(vectors: list[Vector], frame: Any) -> Vector:
-        return per_row(test, vectors, frame, "s")
-
-    return columns
-
-
-def letters(scalar: Callable[..., Any], vectors: list[Vector], frame: Any) -> Vector:
-    """Take a part of each text; what else has parts is left to the function."""
-    text, *others = vectors
-    if text.kind not in "st" or any(each.kind not in "bin" for each in others):
-        return frame.dead()  # type: ignore[no-any-return]
-    return per_row(scalar, vectors, frame, "sbin")
+    return test
 
 
 def defaulted(name: str, default: Code) -> Code:
@@ -237,3 +230,31 @@ def defaulted(name: str, default: Code) -> Code:
         return merge(scope.frame, [(known, found), (missing, other)])
 
     return get
+
+
+def spread_over(scope: Scope, news: Value) -> Value:
+    """Return the state's channels with other values over them; rows that lack one are suspect."""
+    if not isinstance(news, Struct):
+        return DEAD
+    items = {name: reader(name)(scope) for name in scope.states.run.columns}
+    items.update(zip(news.keys, news.items, strict=True))
+    if any(isinstance(v, Vector) and v.kind == "x" for v in items.values()):
+        return DEAD
+    return Struct("dict", tuple(items), tuple(items.values()))
+
+
+def flattened(kind: type, starred: list[bool]) -> Callable[..., Any]:
+    """Return what makes a list or tuple of one row's items, of which some are spread out."""
+
+    def make(*cells: Any) -> Any:
+        items: list[Any] = []
+        for cell, open_ in zip(cells, starred, strict=True):
+            if not open_:
+                items.append(cell)
+            elif type(cell) in {list, tuple}:
+                items += cell
+            else:
+                raise TypeError("left to the function")
+        return kind(items)
+
+    return make

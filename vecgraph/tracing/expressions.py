@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from vecgraph.nodes._expr_vector import Vector, constant
-from vecgraph.tracing.calls import FUNCTIONS, METHODS, Called
+from vecgraph.tracing.calls import FUNCTIONS, METHODS, OF_ITEMS, Called
 from vecgraph.tracing.choices import (
     DEAD,
     Code,
@@ -15,14 +15,15 @@ from vecgraph.tracing.choices import (
     both,
     choice,
     conjunction,
-    containing,
     defaulted,
     either,
+    flattened,
     is_none,
-    letters,
+    member_of,
     operand_of,
     opposite,
     reader,
+    spread_over,
     value_of,
 )
 from vecgraph.tracing.kernels import (
@@ -32,12 +33,13 @@ from vecgraph.tracing.kernels import (
     contained,
     indexed,
     operate,
+    per_object,
     per_row,
     truth,
 )
 from vecgraph.tracing.outside import Outside, is_constant, is_math
 from vecgraph.tracing.source import Refused
-from vecgraph.tracing.values import Struct, Value
+from vecgraph.tracing.values import Struct, Value, spelled
 from vecgraph.types import Command, Send
 
 if TYPE_CHECKING:
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
 
     from vecgraph.tracing.scope import Scope
 
-__all__ = ["Expressions"]
+__all__ = ["Expressions", "Helper"]
+
+Helper: TypeAlias = "Callable[[Scope, list[Value]], Value]"
+"""The column form of a function that is called with values of the rows of a scope."""
 
 _CHEAP: Final = (
     ast.Name, ast.Constant, ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Load,
@@ -62,19 +67,27 @@ class Expressions:
     ----------
     outside : Outside
     state : str
-        Name of the parameter that is the state.
+        Name of the parameter that is the state; empty if none is.
     local : set of str
         Names that the function binds.
     line : callable
         Gives the text of a line, for messages.
+    translate : callable
+        Gives the column form of another function; see `Helper`.
     """
 
     def __init__(
-        self, outside: Outside, state: str, local: set[str], line: Callable[[int], str]
+        self,
+        outside: Outside,
+        state: str,
+        local: set[str],
+        line: Callable[[int], str],
+        translate: Callable[[FunctionType, int, Outside], Helper],
     ) -> None:
         self.outside, self.state, self.local = outside, state, local
-        self._line = line
+        self._line, self._translate = line, translate
         self.reads: dict[str, None] = {}
+        self.whole = self.may_be_whole = False
 
     def refuse(self, node: ast.AST, reason: str) -> Refused:
         """Return the refusal of a node."""
@@ -171,7 +184,10 @@ class Expressions:
         """Translate a name: a local, or a constant from outside."""
         name = node.id
         if name == self.state:
-            raise self.refuse(node, "the state is used as a whole")
+            if not self.may_be_whole:
+                raise self.refuse(node, "the state is used as a whole")
+            self.whole = True
+            return lambda scope: spread_over(scope, Struct("dict", (), ()))
         if name in self.local:
             return lambda scope: scope.read(name)
         value = self._outer(node)
@@ -257,7 +273,8 @@ class Expressions:
                 raise self.refuse(right, "membership among nested tuples is not traced")
             return lambda scope: contained(operand(scope), known, negated, scope.frame)
         container = self.code(right)
-        called = Called(lambda text, part: (part in text) is not negated, containing(negated))
+        test = member_of(negated)
+        called = Called(test, lambda vectors, frame: per_object(test, vectors, frame))
         return lambda scope: called([container(scope), operand(scope)], scope.frame)
 
     def _has(self, key: ast.expr, negated: bool) -> Code:
@@ -316,7 +333,7 @@ class Expressions:
         def scalar(text: Any, at: Any) -> Any:
             return text[at]
 
-        called = Called(scalar, lambda vectors, frame: letters(scalar, vectors, frame), 2, 2)
+        called = Called(scalar, lambda vectors, frame: per_object(scalar, vectors, frame))
         return lambda scope: called([container(scope), index(scope)], scope.frame)
 
     def _slice(self, value: ast.expr, part: ast.Slice) -> Code:
@@ -326,7 +343,7 @@ class Expressions:
         nothing = ast.Constant(None)
         codes = [self.code(each or nothing) for each in (part.lower, part.upper, part.step)]
         container = self.code(value)
-        called = Called(scalar, lambda vectors, frame: letters(scalar, vectors, frame), 4, 4)
+        called = Called(scalar, lambda vectors, frame: per_object(scalar, vectors, frame))
         return lambda scope: called(
             [container(scope), *(code(scope) for code in codes)], scope.frame
         )
@@ -344,10 +361,35 @@ class Expressions:
             return self._command(node, function)
         if node.keywords:
             raise self.refuse(node, "a call with keywords is not traced")
-        called = FUNCTIONS.get(function) if _hashable(function) else None
+        if type(function) is FunctionType:
+            return self._helper(node, function)
+        if not _hashable(function):
+            raise self.refuse(node, f"a call of {ast.unparse(node.func)} is not traced")
+        return self._builtin(node, function)
+
+    def _builtin(self, node: ast.Call, function: Any) -> Code:
+        """Translate a call of a function of the tables."""
+        only = node.args[0] if len(node.args) == 1 else None
+        if isinstance(only, ast.List | ast.Tuple) and not _has_star(only):
+            called, arguments = OF_ITEMS.get(function), only.elts
+        else:
+            called, arguments = None, node.args
+        called = called or FUNCTIONS.get(function)
         if called is None:
             raise self.refuse(node, f"a call of {ast.unparse(node.func)} is not traced")
-        return self._called(node, called, [self.code(argument) for argument in node.args])
+        if called not in OF_ITEMS.values():
+            arguments = node.args
+        return self._called(node, called, [self.code(argument) for argument in arguments])
+
+    def _helper(self, node: ast.Call, function: FunctionType) -> Code:
+        """Translate a call of a function that somebody wrote in Python."""
+        try:
+            helper = self._translate(function, len(node.args), self.outside)
+        except Refused as refused:
+            why = f"{ast.unparse(node.func)} is not traced ({refused})"
+            raise self.refuse(node, why) from None
+        arguments = [self.code(argument) for argument in node.args]
+        return lambda scope: helper(scope, [each(scope) for each in arguments])
 
     def _called(self, node: ast.Call, called: Called, arguments: list[Code]) -> Code:
         if not called.least <= len(arguments) <= called.most:
@@ -405,10 +447,11 @@ class Expressions:
 
     def mapping(self, node: ast.Dict) -> Code:
         """Translate a dict whose keys are constants."""
+        if any(key is None for key in node.keys):
+            return self._spread(node)
         keys = []
         for key in node.keys:
-            if key is None:
-                raise self.refuse(node, "a dict with ** is not traced")
+            assert key is not None
             try:
                 keys.append(self.constant_of(key))
             except LookupError:
@@ -417,12 +460,35 @@ class Expressions:
             raise self.refuse(node, "a dict with a key twice is not traced")
         return self._struct("dict", tuple(keys), node.values)
 
+    def _spread(self, node: ast.Dict) -> Code:
+        """Translate ``{**state, "key": value, ...}``."""
+        first = node.values[0]
+        is_state = isinstance(first, ast.Name) and first.id == self.state
+        if node.keys[0] is not None or not is_state or None in node.keys[1:]:
+            raise self.refuse(
+                node, "a dict with ** is traced for the state alone, at its beginning"
+            )
+        rest = self.mapping(ast.copy_location(ast.Dict(node.keys[1:], node.values[1:]), node))
+        self.whole = True
+        return lambda scope: spread_over(scope, rest(scope))
+
     def sequence(self, node: ast.List | ast.Tuple) -> Code:
         """Translate a list or a tuple."""
-        if any(isinstance(item, ast.Starred) for item in node.elts):
-            raise self.refuse(node, "a list with * is not traced")
         kind = "list" if isinstance(node, ast.List) else "tuple"
-        return self._struct(kind, (), node.elts)
+        if not _has_star(node):
+            return self._struct(kind, (), node.elts)
+        starred = [isinstance(item, ast.Starred) for item in node.elts]
+        items = [item.value if isinstance(item, ast.Starred) else item for item in node.elts]
+        codes = [self.code(item) for item in items]
+        make = flattened(list if kind == "list" else tuple, starred)
+
+        def code(scope: Scope) -> Value:
+            vectors = [spelled(each(scope), scope.frame.n) for each in codes]
+            if any(vector.kind == "x" for vector in vectors):
+                return DEAD
+            return per_object(make, vectors, scope.frame, careful=True)
+
+        return code
 
     def text(self, node: ast.JoinedStr) -> Code:
         """Translate an f-string whose formats are constants."""
@@ -484,6 +550,10 @@ _WORDS: Final = {
 def _name(node: ast.AST) -> str:
     kind = type(node).__name__
     return _WORDS.get(kind, kind)
+
+
+def _has_star(node: ast.List | ast.Tuple) -> bool:
+    return any(isinstance(item, ast.Starred) for item in node.elts)
 
 
 def _hashable(value: object) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "contained",
     "indexed",
     "operate",
+    "per_object",
     "per_row",
     "truth",
 ]
@@ -37,7 +38,9 @@ __all__ = [
 SIMPLE: Final = frozenset("bifsn")
 """Kinds whose operators run no code of users."""
 
+_BUILTIN: Final = frozenset({bool, int, float, str, type(None), list, tuple, dict})
 _MOST_BITS: Final = 4096
+_MOST_TEXTS: Final = 16
 
 
 def operate(
@@ -55,12 +58,16 @@ def operate(
     columns : callable
         The same on columns; never called without one.
     """
-    vectors = [vector_of_value(value, frame.n) for value in values]
-    if any(vector.kind == "x" for vector in vectors):
-        return Vector("x", None)
-    if all(is_scalar(vector) for vector in vectors):
+    vectors, depends = [], False
+    for value in values:
+        vector = value if type(value) is Vector else vector_of_value(value, frame.n)
+        if vector.kind == "x":
+            return vector
+        depends = depends or vector.kind == "u" or not vector.scalar
+        vectors.append(vector)
+    if not depends:
         return _once(scalar, vectors, frame)
-    return columns(vectors, frame)
+    return columns([vector_of_value(vector, frame.n) for vector in vectors], frame)
 
 
 def _once(scalar: Callable[..., Any], vectors: list[Vector], frame: Frame) -> Vector:
@@ -90,6 +97,26 @@ def per_row(
         return typed(_guarded(function, columns, frame), frame)
 
 
+def per_object(
+    function: Callable[..., Any], vectors: list[Vector], frame: Frame, *, careful: bool = False
+) -> Vector:
+    """Apply a function to each row's lists, tuples, dicts and plain values.
+
+    Rows with objects of other classes, which may do anything when they are asked, are suspect;
+    a `careful` function looks after that itself.
+    """
+    if all(vector.kind != "o" for vector in vectors):
+        return per_row(function, vectors, frame)
+
+    def known(*cells: Any) -> Any:
+        if not _BUILTIN.issuperset(map(type, cells)):
+            raise TypeError("left to the function")
+        return function(*cells)
+
+    columns = [cells_of(vector, frame.n) for vector in vectors]
+    return typed(_guarded(function if careful else known, columns, frame), frame)
+
+
 def _guarded(function: Callable[..., Any], columns: list[list[Any]], frame: Frame) -> list[Any]:
     failed = np.zeros(frame.n, np.bool_)
     results: list[Any] = []
@@ -112,13 +139,13 @@ def _kinds(vector: Vector) -> set[str]:
 def truth(value: Value, frame: Frame) -> Mask | bool | None:
     """Return on which rows a value is true; a bool if on all or none, None if nobody knows."""
     vector = vector_of_value(value, frame.n)
-    if vector.kind in "xo":
-        if vector.kind == "o":
-            frame.dead()
+    if vector.kind == "o":
+        vector = per_object(bool, [vector], frame)
+    if vector.kind == "x":
         return None
     if is_scalar(vector):
         return bool(vector.values)
-    found = spread(_truth, [vector], frame)
+    found = _truth([vector], frame) if vector.kind in "bif" else spread(_truth, [vector], frame)
     if found.kind != "b":
         return None
     return bool(found.values) if found.scalar else found.values
@@ -147,18 +174,35 @@ def _truth_of_texts(vector: Vector) -> Vector:
 
 def chosen(mask: Mask, then: Value, other: Value, frame: Frame) -> Value:
     """Choose between two values that were computed on all rows of a frame."""
-    table = _table(then), _table(other)
-    if table[0] is not None and table[1] is not None:
-        return Pick(mask.view(np.int8), (table[1], table[0]))
+    one, two = _picked(then), _picked(other)
+    if one is not None and two is not None:
+        return _joined(mask, one, two)
     left, right = (vector_of_value(value, frame.n) for value in (then, other))
     if left.kind == right.kind == "x":
         return left
     return blend(mask, left, right, frame)
 
 
-def _table(value: Value) -> str | None:
-    """Return a constant text, None for anything else."""
-    return value.values if is_scalar(value) and type(value.values) is str else None  # type: ignore[union-attr]
+def _picked(value: Value) -> Pick | None:
+    """Return a text out of few as its number among them; None for anything else."""
+    if isinstance(value, Pick):
+        return value if len(value.table) < _MOST_TEXTS and _is_text(value.table) else None
+    if isinstance(value, Vector) and value.kind == "s" and value.scalar:
+        return Pick(np.array(0), (value.values,))
+    return None
+
+
+def _is_text(table: tuple[Any, ...]) -> bool:
+    return all(type(item) is str for item in table)
+
+
+def _joined(mask: Mask, then: Pick, other: Pick) -> Pick:
+    """Choose between two picks: the table of the one comes after that of the other."""
+    first = len(other.table)
+    if first == len(then.table) == 1:
+        return Pick(mask.view(np.int8), (*other.table, *then.table))
+    codes = np.where(mask, then.codes + first, other.codes)
+    return Pick(codes, (*other.table, *then.table))
 
 
 def indexed(table: tuple[Any, ...], index: Value, frame: Frame) -> Value:
@@ -191,6 +235,8 @@ def contained(value: Value, items: tuple[Any, ...], negated: bool, frame: Frame)
 
 def _bits(op: str) -> Callable[[list[Vector], Frame], Vector]:
     def columns(vectors: list[Vector], frame: Frame) -> Vector:
+        if vectors[0].kind == vectors[1].kind == "i":
+            return _bit(op, vectors[0], vectors[1], frame)
         return spread(lambda pair, part: _bit(op, pair[0], pair[1], part), vectors, frame)
 
     return columns
@@ -298,6 +344,8 @@ def _plus(vectors: list[Vector], frame: Frame) -> Vector:
 
 def _arithmetic(op: str) -> Callable[[list[Vector], Frame], Vector]:
     def columns(vectors: list[Vector], frame: Frame) -> Vector:
+        if op == "+" and "o" in {vectors[0].kind, vectors[1].kind}:
+            return per_object(_side_by_side, vectors, frame)
         return binary(op, vectors[0], vectors[1], frame)
 
     return columns
@@ -308,6 +356,15 @@ def _comparison(op: str) -> Callable[[list[Vector], Frame], Vector]:
         return compare(op, vectors[0], vectors[1], frame)
 
     return columns
+
+
+def _side_by_side(left: Any, right: Any) -> Any:
+    """Concatenate lists or tuples; a list plus something else may ask that for an answer."""
+    if type(left) is type(right) and type(left) in {list, tuple}:
+        return left + right
+    if type(left) in {list, tuple, dict} or type(right) in {list, tuple, dict}:
+        raise TypeError("left to the function")
+    return left + right
 
 
 def _lshift(left: Any, right: Any) -> Any:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.columns import Column
-from vecgraph.constants import MISSING
+from vecgraph.constants import END, MISSING
 from vecgraph.nodes.outcome import Outcome, joined, of_columns, of_results
 from vecgraph.nodes.rowwise import call_rows
+from vecgraph.nodes.writer import branch_channel
 from vecgraph.positions import compose, positions
 from vecgraph.tracing.values import Pick, Struct, cells_of, column_of, is_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vecgraph.channels.base import Failure
     from vecgraph.nodes.writer import StateWriter
     from vecgraph.state import Inputs
     from vecgraph.tracing.scope import Returned
@@ -45,63 +47,99 @@ def node_outcome(
     answer: Answer, fn: Callable[[Any], Any], inputs: Inputs, writer: StateWriter
 ) -> Outcome:
     """Return what a node gives for M rows; suspect rows go through `fn`."""
-    m = answer.m
     raw = whole_columns(answer)
     if raw is not None:
-        outcome = of_columns(raw, None, writer.keys, m)
+        outcome = of_columns(raw, None, writer.keys, answer.m)
         outcome.raw = raw
         return outcome
-    parts: dict[str, Column] = {}
-    others: list[tuple[Any, list[Any]]] = []
+    gathered = _Gathered(answer.m)
     for each in answer.returned:
-        _add(parts, others, each, m)
-    failures = []
+        gathered.add(each)
     if len(answer.suspects):
-        results, where, failed = call_rows(fn, inputs.take(answer.suspects).rows(), [])
-        at = compose(answer.suspects, where)
-        others.append((at, results))
-        failures = [(int(answer.suspects[position]), error) for position, error in failed]
-    rest = [_apart(parts, at, results, m) for at, results in others]
-    outcome = of_columns(parts, None, writer.keys, m)
-    for at, results in rest:
-        if results:
+        results, where, failures = call_rows(fn, inputs.take(answer.suspects).rows(), [])
+        gathered.results(compose(answer.suspects, where), results)
+        gathered.failures = [(int(answer.suspects[at]), error) for at, error in failures]
+    return gathered.outcome(writer)
+
+
+class _Gathered:
+    """What the rows of a task return at different places, put together by channel."""
+
+    def __init__(self, m: int) -> None:
+        self.m = m
+        self.raw: dict[str, Column] = {}
+        self.updates: dict[str, Column] = {}
+        self.signals: Labels = []
+        self.others: list[tuple[Any, list[Any]]] = []
+        self.failures: list[Failure] = []
+
+    def add(self, each: Returned) -> None:
+        """Add what some rows return at one place."""
+        value, rows = each.value, positions(each.rows, self.m)
+        command = command_of(value)
+        if command is not None:
+            update, goto = command
+            self._put(self.updates, rows, update)
+            self.signals += [(end, compose(each.rows, at)) for end, at in goto if end != END]
+        elif isinstance(value, Struct) and value.kind == "dict":
+            self._put(self.raw, rows, value)
+        else:
+            self.results(rows, cells_of(value, len(rows)))
+
+    def results(self, rows: Any, results: list[Any]) -> None:
+        """Add what a function returned for some rows: dicts by channel, the rest as it is."""
+        is_dict = [type(result) is dict for result in results]
+        at = np.flatnonzero(is_dict)
+        dicts = [results[i] for i in at.tolist()]
+        for key in dict.fromkeys(key for row in dicts for key in row):
+            column = Column.of_cells([row.get(key, MISSING) for row in dicts])
+            known = np.flatnonzero(column.mask())
+            self._put_column(self.raw, key, rows[at[known]], column.take(known))
+        left = [i for i, d in enumerate(is_dict) if not d and results[i] is not None]
+        if left:
+            self.others.append((rows[left], [results[i] for i in left]))
+
+    def _put(self, parts: dict[str, Column], rows: Any, value: Struct | None) -> None:
+        if value is not None:
+            for key, item in zip(value.keys, value.items, strict=True):
+                self._put_column(parts, key, rows, column_of(item, len(rows)))
+
+    def _put_column(self, parts: dict[str, Column], key: Any, rows: Any, column: Column) -> None:
+        base = parts.get(key)
+        base = Column.absent(self.m) if base is None else base
+        parts[key] = base.put(rows, column, owned=True)
+
+    def outcome(self, writer: StateWriter) -> Outcome:
+        """Return it all as an Outcome, failures in the order of their rows."""
+        outcome = of_columns(self.raw, None, writer.keys, self.m)
+        outcome.merge(of_columns(self.updates, None, writer.keys, self.m))
+        for end, at in self.signals:
+            outcome.signal(branch_channel(end), at)
+        for at, results in self.others:
             part = of_results(results, None, writer, len(results))
-            outcome.merge(joined([(at, part)], m))
-    outcome.failures = sorted([*outcome.failures, *failures], key=lambda failure: failure[0])
-    outcome.raw = parts
-    return outcome
+            outcome.merge(joined([(at, part)], self.m))
+        outcome.failures = sorted(
+            [*outcome.failures, *self.failures], key=lambda failure: failure[0]
+        )
+        outcome.raw = self.raw
+        return outcome
 
 
-def _add(
-    parts: dict[str, Column], others: list[tuple[Any, list[Any]]], each: Returned, m: int
-) -> None:
-    """Put a dict of columns in its rows; keep anything else as objects."""
-    value, rows = each.value, positions(each.rows, m)
-    if isinstance(value, Struct) and value.kind == "dict":
-        for key, item in zip(value.keys, value.items, strict=True):
-            _put(parts, key, rows, column_of(item, len(rows)), m)
-    else:
-        others.append((rows, cells_of(value, len(rows))))
+def command_of(value: Value) -> tuple[Struct | None, Labels] | None:
+    """Return the update of Commands of one form, and the nodes that they go to with their rows.
 
-
-def _put(parts: dict[str, Column], key: Any, rows: Any, column: Column, m: int) -> None:
-    base = parts.get(key)
-    parts[key] = (Column.absent(m) if base is None else base).put(rows, column, owned=True)
-
-
-def _apart(
-    parts: dict[str, Column], rows: Any, results: list[Any], m: int
-) -> tuple[Any, list[Any]]:
-    """Put the results that are dicts into the columns; return the others, save for None."""
-    is_dict = [type(result) is dict for result in results]
-    at = np.flatnonzero(is_dict)
-    dicts = [results[i] for i in at.tolist()]
-    for key in dict.fromkeys(key for row in dicts for key in row):
-        column = Column.of_cells([row.get(key, MISSING) for row in dicts])
-        known = np.flatnonzero(column.mask())
-        _put(parts, key, rows[at[known]], column.take(known), m)
-    left = [i for i, d in enumerate(is_dict) if not d and results[i] is not None]
-    return rows[left], [results[i] for i in left]
+    None: it is no Command, or one that says more than that.
+    """
+    if not isinstance(value, Struct) or value.kind != "Command":
+        return None
+    fields = dict(zip(value.keys, value.items, strict=True))
+    update, goto = fields.get("update"), fields.get("goto")
+    if update is not None and not (isinstance(update, Struct) and update.kind == "dict"):
+        return None
+    labels: Labels | None = [] if goto is None else _constants(goto)
+    if labels is None or any(type(label) is not str for label, _ in labels):
+        return None
+    return update, labels
 
 
 def labels_of_answer(answer: Answer) -> tuple[Labels, Any, list[Any]]:

@@ -32,12 +32,18 @@ class Outside:
     Notes
     -----
     Every name that is looked up is remembered with what it was; `holds` looks again.
+
+    Attributes
+    ----------
+    called : list of Outside
+        Of the functions that it calls.
     """
 
     def __init__(self, fn: FunctionType) -> None:
         self._fn = fn
         self._cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
         self._builtins: dict[str, Any] = getattr(fn, "__builtins__")  # noqa: B009 - typeshed lacks it
+        self.called: list[Outside] = []
         self._guards: dict[Any, tuple[Callable[[], Any], Any]] = {}
         self._guard("code", lambda: fn.__code__)
         self._guard("defaults", lambda: fn.__defaults__)
@@ -50,7 +56,8 @@ class Outside:
 
     def holds(self) -> bool:
         """Return whether every name still means what it meant."""
-        return all(get() is value for get, value in self._guards.values())
+        known = all(get() is value for get, value in self._guards.values())
+        return known and all(each.holds() for each in self.called)
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults of parameters by name."""

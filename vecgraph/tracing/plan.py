@@ -9,14 +9,17 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.nodes._expr_vector import constant
-from vecgraph.tracing.expressions import Expressions
+from vecgraph.tracing.expressions import Expressions, Helper
 from vecgraph.tracing.outside import Outside, is_constant
+from vecgraph.tracing.scope import Scope, States
 from vecgraph.tracing.source import Definition, Refused, definition_of
 from vecgraph.tracing.statements import Statements, Step, bound_names, returns_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vecgraph.nodes._expr_vector import Vector
-    from vecgraph.tracing.scope import Scope
+    from vecgraph.tracing.values import Value
 
 __all__ = ["Plan", "plan_of"]
 
@@ -31,6 +34,8 @@ class Plan:
     ----------
     reads : tuple of str
         Channels that it looks at.
+    whole : bool
+        It looks at all there are.
     shown : dict of str to str
         What it returns, as written.
     outside : Outside
@@ -41,12 +46,14 @@ class Plan:
         step: Step,
         constants: dict[str, Vector],
         reads: tuple[str, ...],
+        whole: bool,
         shown: dict[str, str],
         outside: Outside,
     ) -> None:
         self._step = step
         self._constants = constants
         self.reads = reads
+        self.whole = whole
         self.shown = shown
         self.outside = outside
 
@@ -65,35 +72,83 @@ def plan_of(fn: Any) -> Plan:
     Refused
         Something in it is not known to be pure, or has no column form.
     """
+    node = _checked(fn)
+    code = fn.__code__
+    if code.co_argcount < 1:
+        raise Refused("it does not take one state")
+    outside = Outside(fn)
+    constants = _constants(fn, outside, 1)
+    statements, step = _translated(fn, node, outside, code.co_varnames[0], constants, (fn,))
+    found = statements.expressions
+    reads = tuple(found.reads)
+    return Plan(step, constants, reads, found.whole, statements.shown, outside)
+
+
+def _checked(fn: Any) -> Definition:
+    """Return the tree of a plain function."""
     if type(fn) is not FunctionType:
         raise Refused(f"a {type(fn).__name__} is not a plain function")
-    code = fn.__code__
-    if code.co_flags & _ODD:
+    if fn.__code__.co_flags & _ODD:
         raise Refused("a generator or a coroutine is not traced")
-    if code.co_flags & _VARIADIC or code.co_argcount < 1:
+    if fn.__code__.co_flags & _VARIADIC:
         raise Refused("it does not take one state")
-    node = definition_of(fn)
-    outside = Outside(fn)
-    state = code.co_varnames[0]
-    defaults = outside.defaults()
-    constants = _constants(fn, defaults)
+    return definition_of(fn)
+
+
+def _translated(
+    fn: FunctionType,
+    node: Definition,
+    outside: Outside,
+    state: str,
+    bound: Iterable[str],
+    callers: tuple[FunctionType, ...],
+) -> tuple[Statements, Step]:
+    """Translate a function's body; `callers` are the functions around it, and itself."""
     body = _body(node)
-    local = set(constants) | bound_names(body)
 
     def line(number: int) -> str:
-        return linecache.getline(code.co_filename, number, fn.__globals__)
+        return linecache.getline(fn.__code__.co_filename, number, fn.__globals__)
 
-    expressions = Expressions(outside, state, local, line)
+    def translate(called: FunctionType, arguments: int, around: Outside) -> Helper:
+        return _helper(called, arguments, around, callers)
+
+    expressions = Expressions(outside, state, set(bound) | bound_names(body), line, translate)
     statements = Statements(expressions)
-    step = statements.block(body)
-    return Plan(step, constants, tuple(expressions.reads), statements.shown, outside)
+    return statements, statements.block(body)
 
 
-def _constants(fn: FunctionType, defaults: dict[str, Any]) -> dict[str, Vector]:
-    """Return the parameters beside the state, which nobody passes, as their defaults."""
+def _helper(
+    fn: FunctionType, arguments: int, around: Outside, callers: tuple[FunctionType, ...]
+) -> Helper:
+    """Return the column form of a function that another one calls."""
+    if any(caller is fn for caller in callers):
+        raise Refused("it calls itself")
+    node, outside = _checked(fn), Outside(fn)
     code = fn.__code__
+    if arguments > code.co_argcount:
+        raise Refused(f"it takes {code.co_argcount} arguments, not {arguments}")
+    constants = _constants(fn, outside, arguments)
+    names = code.co_varnames[:arguments]
+    _, step = _translated(fn, node, outside, "", {*names, *constants}, (*callers, fn))
+    around.called.append(outside)
+
+    def call(scope: Scope, values: list[Value]) -> Value:
+        inner = Scope(States(scope.states.run, scope.states.absent), scope.frame)
+        for name, vector in constants.items():
+            inner.bind(name, vector)
+        for name, value in zip(names, values, strict=True):
+            inner.bind(name, value)
+        returns_nothing(step(inner))
+        return inner.result()
+
+    return call
+
+
+def _constants(fn: FunctionType, outside: Outside, given: int) -> dict[str, Vector]:
+    """Return the parameters that nobody passes, as their defaults."""
+    code, defaults = fn.__code__, outside.defaults()
     found = {}
-    for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+    for name in code.co_varnames[given : code.co_argcount + code.co_kwonlyargcount]:
         if name not in defaults:
             raise Refused(f"it takes {name!r} beside the state")
         if not is_constant(defaults[name]):

@@ -9,6 +9,7 @@ import numpy as np
 
 from vecgraph.nodes._expr_frame import Frame, Run, merge
 from vecgraph.nodes._expr_vector import Vector
+from vecgraph.positions import positions
 from vecgraph.tracing.values import Value, taken_value, vector_of_value
 
 if TYPE_CHECKING:
@@ -119,6 +120,23 @@ class Scope:
     def give(self, value: Value, line: int) -> None:
         """Note what these rows return."""
         self.states.returned.append(Returned(self.frame.rows, value, line))
+
+    def result(self) -> Value:
+        """Return what a function that was called with these rows returned."""
+        parts = [(self._place(each.rows), each.value) for each in self.states.returned]
+        if len(parts) == 1 and parts[0][0] is None:
+            return shared(parts[0][1])
+        known = [(positions(at, self.frame.n), value) for at, value in parts]
+        if not known:
+            return Vector("x", None)
+        vectors = [(at, vector_of_value(value, len(at))) for at, value in known]
+        return shared(merge(self.frame, vectors))
+
+    def _place(self, rows: Where) -> Where:
+        """Return rows of the run as positions of this scope; None: all of them."""
+        if rows is None or len(rows) == self.frame.n:
+            return None
+        return rows if self.frame.rows is None else np.searchsorted(self.frame.rows, rows)
 
     def lacks(self, name: str) -> Mask | bool:
         """Return which rows have no value for a channel."""

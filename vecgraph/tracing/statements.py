@@ -39,12 +39,13 @@ class Statements:
 
     Attributes
     ----------
+    expressions : Expressions
     shown : dict of str to str
         What the function returns, as written, by key where it is a dict.
     """
 
     def __init__(self, expressions: Expressions) -> None:
-        self._expressions = expressions
+        self.expressions = expressions
         self._loops = 0
         self.shown: dict[str, str] = {}
 
@@ -71,14 +72,14 @@ class Statements:
     def _step(self, node: ast.stmt) -> Step | None:
         translate = _STATEMENTS.get(type(node))
         if translate is None:
-            raise self._expressions.refuse(node, f"{_word(node)} is not traced")
+            raise self.expressions.refuse(node, f"{_word(node)} is not traced")
         return translate(self, node)
 
-    def expression(self, node: ast.Expr) -> Step | None:
+    def dropped(self, node: ast.Expr) -> Step | None:
         """Leave out a docstring, and other constants."""
         if isinstance(node.value, ast.Constant):
             return None
-        raise self._expressions.refuse(node, "an expression whose value is dropped is not traced")
+        raise self.expressions.refuse(node, "an expression whose value is dropped is not traced")
 
     def nothing(self, _node: ast.Pass) -> Step | None:
         """Leave out ``pass``."""
@@ -91,7 +92,7 @@ class Statements:
             if isinstance(target, ast.Tuple):
                 return self._unpack(node, target)
             names.append(self._target(target))
-        code = self._expressions.code(node.value)
+        code = self.expressions.code(node.value)
 
         def run(scope: Scope) -> Scope | None:
             value = code(scope)
@@ -104,11 +105,11 @@ class Statements:
     def _unpack(self, node: ast.Assign, target: ast.Tuple) -> Step:
         value = node.value
         if len(node.targets) > 1 or not isinstance(value, ast.Tuple):
-            raise self._expressions.refuse(node, "unpacking is traced for tuples as long only")
+            raise self.expressions.refuse(node, "unpacking is traced for tuples as long only")
         if len(value.elts) != len(target.elts):
-            raise self._expressions.refuse(node, "unpacking is traced for tuples as long only")
+            raise self.expressions.refuse(node, "unpacking is traced for tuples as long only")
         names = [self._target(each) for each in target.elts]
-        codes = [self._expressions.code(each) for each in value.elts]
+        codes = [self.expressions.code(each) for each in value.elts]
 
         def run(scope: Scope) -> Scope | None:
             values = [code(scope) for code in codes]
@@ -119,9 +120,9 @@ class Statements:
         return run
 
     def _target(self, node: ast.expr) -> str:
-        if isinstance(node, ast.Name) and node.id != self._expressions.state:
+        if isinstance(node, ast.Name) and node.id != self.expressions.state:
             return node.id
-        raise self._expressions.refuse(node, f"{ast.unparse(node)} is changed in place")
+        raise self.expressions.refuse(node, f"{ast.unparse(node)} is changed in place")
 
     def annotated(self, node: ast.AnnAssign) -> Step | None:
         """Translate an assignment with an annotation, which functions do not evaluate."""
@@ -133,9 +134,9 @@ class Statements:
         """Translate ``name += value``; values that it would change in place are suspect."""
         name, operator = self._target(node.target), type(node.op).__name__
         if operator not in BINARY:
-            raise self._expressions.refuse(node, f"the operator {operator} is not traced")
+            raise self.expressions.refuse(node, f"the operator {operator} is not traced")
         scalar, columns = BINARY[operator]
-        code = self._expressions.code(node.value)
+        code = self.expressions.code(node.value)
 
         def run(scope: Scope) -> Scope | None:
             old = vector_of_value(scope.read(name), scope.frame.n)
@@ -149,19 +150,25 @@ class Statements:
 
     def branch(self, node: ast.If) -> Step:
         """Translate ``if``: each side on the rows that take it."""
-        test = self._expressions.test(node.test)
+        test = self.expressions.test(node.test)
         then, other = self.block(node.body), self.block(node.orelse)
         return _branch(test, then, other, bound_names([node]))
 
     def gives(self, node: ast.Return) -> Step:
         """Translate ``return``."""
-        if isinstance(node.value, ast.IfExp) and _is_built(node.value):
-            parts = [ast.copy_location(ast.Return(each), node) for each in _sides(node.value)]
-            test = self._expressions.test(node.value.test)
-            return _branch(test, self.gives(parts[0]), self.gives(parts[1]), frozenset())
         if node.value is not None:
             self._show(node.value, node.lineno)
-        code = self._expressions.code(node.value or ast.Constant(None))
+        return self._given(node)
+
+    def _given(self, node: ast.Return) -> Step:
+        if isinstance(node.value, ast.IfExp) and _is_built(node.value):
+            parts = [ast.copy_location(ast.Return(each), node) for each in _sides(node.value)]
+            test = self.expressions.test(node.value.test)
+            return _branch(test, self._given(parts[0]), self._given(parts[1]), frozenset())
+        # The state itself may be returned; in any other place somebody might change it.
+        self.expressions.may_be_whole = isinstance(node.value, ast.Name)
+        code = self.expressions.code(node.value or ast.Constant(None))
+        self.expressions.may_be_whole = False
         line = node.lineno
 
         def run(scope: Scope) -> Scope | None:
@@ -194,7 +201,7 @@ class Statements:
         """Translate ``assert``: rows on which it fails go through the function."""
         if not __debug__:
             return lambda scope: scope
-        test = self._expressions.test(node.test)
+        test = self.expressions.test(node.test)
 
         def dead(scope: Scope) -> Scope | None:
             scope.frame.dead()
@@ -205,13 +212,13 @@ class Statements:
     def repeat(self, node: ast.For) -> Step:
         """Translate a loop over a range of constants, or over a constant tuple."""
         if node.orelse:
-            raise self._expressions.refuse(node, "for with else is not traced")
+            raise self.expressions.refuse(node, "for with else is not traced")
         items = self._items(node.iter)
         name, body = self._target(node.target), self._body(node.body)
         return _rounds(lambda: iter(items), name, None, body, bound_names([node]))
 
     def _items(self, node: ast.expr) -> Sequence[Any]:
-        expressions = self._expressions
+        expressions = self.expressions
         is_range = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         try:
             if is_range and not node.keywords and self._is_range(node.func):  # type: ignore[attr-defined]
@@ -225,14 +232,14 @@ class Statements:
         return found
 
     def _is_range(self, node: ast.Name) -> bool:
-        known = node.id not in self._expressions.local and node.id != self._expressions.state
-        return known and self._expressions.outside.value(node.id) is range
+        known = node.id not in self.expressions.local and node.id != self.expressions.state
+        return known and self.expressions.outside.value(node.id) is range
 
     def loop(self, node: ast.While) -> Step:
         """Translate ``while``: rounds until no row is left."""
         if node.orelse:
-            raise self._expressions.refuse(node, "while with else is not traced")
-        test, body = self._expressions.test(node.test), self._body(node.body)
+            raise self.expressions.refuse(node, "while with else is not traced")
+        test, body = self.expressions.test(node.test), self._body(node.body)
         nothing: list[Any] = [None] * _MOST_ROUNDS
         return _rounds(lambda: iter(nothing), None, test, body, bound_names([node]))
 
@@ -268,7 +275,7 @@ _STATEMENTS: Final[dict[type, Callable[..., Step | None]]] = {
     ast.AugAssign: Statements.augmented,
     ast.Break: Statements.leaves,
     ast.Continue: Statements.skips,
-    ast.Expr: Statements.expression,
+    ast.Expr: Statements.dropped,
     ast.For: Statements.repeat,
     ast.If: Statements.branch,
     ast.Pass: Statements.nothing,

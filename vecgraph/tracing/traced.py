@@ -117,7 +117,7 @@ class Traced:
         if self._plan is not None and not self._plan.outside.holds():
             self._translate()
         plan = self._plan
-        if plan is None:
+        if plan is None or (plan.whole and inputs.is_objects):
             return None
         try:
             states = _computed(plan, inputs)
@@ -149,12 +149,10 @@ class Traced:
 
     def _places(self, answer: Answer, states: States) -> list[tuple[int, Returned, int]]:
         """Return the rows to compare: many at a new place or of new types, later a few."""
-        signature = tuple(
-            (name, str(getattr(column, "dtype", "") or column.type))
-            for name, column in states.run.columns.items()
-        )
+        columns = states.run.columns.items()
+        signature = tuple((n, c.dtype if type(c) is np.ndarray else c.type) for n, c in columns)
         regular = self._calls & (self._calls - 1) == 0
-        places = []
+        places: list[tuple[int, Returned, int]] = []
         for returned in answer.returned:
             key = (signature, returned.line)
             if key in self._seen and not regular:
@@ -163,7 +161,8 @@ class Traced:
             self._seen.add(key)
             n = answer.m if returned.rows is None else len(returned.rows)
             # An odd step, so that rows that repeat with a period of two are not missed.
-            for at in np.unique(np.linspace(self._calls % 7 % n, n - 1, most).astype(int)).tolist():
+            step = max(n // most, 1) | 1
+            for at in range(self._calls % min(step, 7), n, step):
                 place = at if returned.rows is None else int(returned.rows[at])
                 places.append((place, returned, at))
         return places
@@ -172,7 +171,8 @@ class Traced:
 def _computed(plan: Plan, inputs: Inputs) -> States:
     columns: dict[str, Any] = {}
     absent: dict[str, Mask] = {}
-    for name in plan.reads:
+    names = inputs.names if plan.whole else plan.reads
+    for name in names:
         column = inputs.column(name) if inputs.is_objects or name in inputs.names else None
         if column is None or (column.present is not None and not column.present.any()):
             continue

@@ -28,6 +28,7 @@ __all__ = [
     "cells_of",
     "column_of",
     "is_scalar",
+    "spelled",
     "taken_value",
     "typed",
     "vector_of_value",
@@ -71,7 +72,7 @@ Value: TypeAlias = Vector | Pick | Struct
 
 def is_scalar(value: Value) -> bool:
     """Return whether one Python value stands for all rows."""
-    return isinstance(value, Vector) and value.kind not in "ux" and value.scalar
+    return type(value) is Vector and value.kind not in "ux" and value.scalar
 
 
 def taken_value(value: Value, at: npt.NDArray[np.intp]) -> Value:
@@ -92,6 +93,14 @@ def vector_of_value(value: Value, n: int) -> Vector:
     if isinstance(value, Struct):
         return Vector("o", _objects(cells_of(value, n)), own=True)
     return _table_of(value.table).take(value.codes)
+
+
+def spelled(value: Value, n: int) -> Vector:
+    """Return a value as a column of `n` rows, also if it is the same on all rows."""
+    vector = vector_of_value(value, n)
+    if not is_scalar(vector):
+        return vector
+    return Vector("o", _objects([vector.values] * n), own=True)
 
 
 def _table_of(table: tuple[Any, ...]) -> Vector:
@@ -129,10 +138,10 @@ def typed(cells: list[Any], frame: Frame) -> Vector:
 
 def column_of(value: Value, n: int) -> Column:
     """Return a value as a column of `n` present rows, each of its exact Python type."""
-    if is_scalar(value):
-        assert isinstance(value, Vector)
-        return Column.full(n, value.values)
-    vector = vector_of_value(value, n)
+    # A scalar of a rare type stays one: spelled out, its rows would be asked for their types.
+    vector = value if isinstance(value, Vector) and is_scalar(value) else vector_of_value(value, n)
+    if is_scalar(vector):
+        return Column.full(n, vector.values)
     if isinstance(vector.values, Union):
         return Column(vector.values.boxed())
     return Column(vector.values)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.checkpoint.sql.database import Database
+from vecgraph.checkpoint.sql.memo import Memo, Question
 from vecgraph.checkpoint.sql.tables import TABLES
 from vecgraph.checkpoint.storage import KINDS, Chunk, Header, Kind
 from vecgraph.errors import (
@@ -30,6 +31,7 @@ _INSERT = (
     f"INSERT INTO {{p}}_chunks ({_HEADER}, wide, payload) "
     f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_ADVANCE = "UPDATE {p}_log SET chunks = ?, threads = ?, replaced = ? WHERE id = 1"
 _MOST = 500
 """Numbers in one question."""
 
@@ -58,7 +60,8 @@ class SqlStorage:
         self._db = Database(session, dialect, prefix, TABLES)
         self._part = dialect.part if part is None else part
         self.place = self._db.place
-        self._next = [0, 0]
+        self._next = [0, 0, 0]
+        self._memo = Memo()
         self._schemas: set[str] = set()
 
     def setup(self) -> None:
@@ -86,31 +89,36 @@ class SqlStorage:
         """Hold everything together that is read and written: nobody else writes meanwhile."""
         try:
             with self._failing(CheckpointWriteError), self._db.transaction(writes=True) as began:
-                before = self._lock() if began else self._next
+                before = self._look(" {locked}") if began else self._next
                 yield
                 if began and self._next != before:
-                    self._advance()
+                    self._db.rows(_ADVANCE, self._next)
         except BaseException:
             self._schemas.clear()
+            self._memo.forget()
             raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one state of the database, whatever others write meanwhile."""
-        with self._failing(CheckpointConnectionError), self._db.transaction(writes=False):
+        with (
+            self._failing(CheckpointConnectionError),
+            self._db.transaction(writes=False) as began,
+        ):
+            if began:
+                self._look("")
             yield
 
-    def _lock(self) -> list[int]:
-        """Keep others from writing; return the next numbers of chunks and of threads."""
-        found = self._db.rows("SELECT chunks, threads FROM {p}_log WHERE id = 1 {locked}")
+    def _look(self, lock: str) -> list[int]:
+        """Return the row of the log; with a lock others are kept from writing."""
+        select = "SELECT chunks, threads, replaced FROM {p}_log WHERE id = 1"
+        found = self._db.rows(select + lock)
         if not found:
             raise DamagedCheckpointError.found("the row of the log is missing", self.place)
         before = [int(n) for n in found[0]]
         self._next = list(before)
+        self._memo.sees(before[0], before[2])
         return before
-
-    def _advance(self) -> None:
-        self._db.rows("UPDATE {p}_log SET chunks = ?, threads = ? WHERE id = 1", self._next)
 
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush, durable always."""
@@ -131,6 +139,7 @@ class SqlStorage:
             [(*_values(header), chunk.payload[: self._part]) for header, chunk in pairs],
         )
         parts = [part for header, chunk in pairs for part in self._rest(header, chunk.payload)]
+        self._memo.add(headers)
         for part in parts:  # one at a time: each is as large as a statement may be
             self._db.rows("INSERT INTO {p}_parts (number, part, payload) VALUES (?, ?, ?)", part)
         return headers
@@ -163,27 +172,19 @@ class SqlStorage:
         after: int = -1,
     ) -> list[Header]:
         """Return headers in order of append."""
-        codes = [KINDS.index(kind) for kind in kinds]
+        with self.reading():
+            return self._memo.answer(Question(tuple(kinds), lo, hi, key, after), self._find)
+
+    def _find(self, question: Question) -> list[Header]:
+        lo, hi = question.lo, question.hi
         if lo is None or hi is None:
-            found = self._select("", codes, [], key, after)
+            statement, values = _select("", [], question)
         else:
             # The first finds by index what lies in the range, the second what reaches into it.
-            found = self._select("wide = 0 AND lo BETWEEN ? AND ?", codes, [lo, hi], key, after)
-            found += self._select("wide = 1 AND lo <= ? AND hi >= ?", codes, [hi, lo], key, after)
-        return [_header(row) for row in sorted(found)]
-
-    def _select(
-        self, where: str, codes: Sequence[int], values: list[int], key: str | None, after: int
-    ) -> list[tuple[Any, ...]]:
-        marks = ", ".join("?" * len(codes))
-        parts = [part for part in (where, f"kind IN ({marks})", "number > ?") if part]
-        more: list[Any] = [*values, *codes, after]
-        if key is not None:
-            parts.append("name = ?")
-            more.append(key)
-        statement = f"SELECT {_HEADER} FROM {{p}}_chunks WHERE {' AND '.join(parts)}"
-        with self.reading():
-            return self._db.rows(statement, more)
+            inside, values = _select("wide = 0 AND lo BETWEEN ? AND ?", [lo, hi], question)
+            across, more = _select("wide = 1 AND lo <= ? AND hi >= ?", [hi, lo], question)
+            statement, values = f"{inside} UNION ALL {across}", values + more
+        return [_header(row) for row in sorted(self._db.rows(statement, values))]
 
     def load(self, headers: Sequence[Header]) -> list[bytes]:
         """Return payloads."""
@@ -238,6 +239,9 @@ class SqlStorage:
                 part = old[begin : begin + _MOST]
                 self._by_number("DELETE FROM {p}_parts", part)
                 self._by_number("DELETE FROM {p}_chunks", part)
+            self._next[2] += 1
+            self._memo.forget()
+            self._memo.sees(self._next[0], self._next[2])
             return self._append(new) if new else []
 
     def close(self) -> None:
@@ -248,6 +252,18 @@ class SqlStorage:
 def _bytes(found: Any) -> bytes:
     """Return what a column of bytes holds; SQLite gives text where somebody has put text."""
     return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else b""
+
+
+def _select(where: str, values: list[Any], question: Question) -> tuple[str, list[Any]]:
+    """Return the statement that finds headers, and its values."""
+    codes = [KINDS.index(kind) for kind in question.kinds]
+    marks = ", ".join("?" * len(codes))
+    parts = [part for part in (where, f"kind IN ({marks})", "number > ?") if part]
+    values = [*values, *codes, question.after]
+    if question.key is not None:
+        parts.append("name = ?")
+        values.append(question.key)
+    return f"SELECT {_HEADER} FROM {{p}}_chunks WHERE {' AND '.join(parts)}", values
 
 
 def _values(header: Header) -> tuple[Any, ...]:

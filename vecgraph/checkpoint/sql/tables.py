@@ -11,12 +11,18 @@ CREATE TABLE IF NOT EXISTS {p}_log (
     id {small} NOT NULL PRIMARY KEY,
     version {small} NOT NULL,
     chunks {big} NOT NULL,
-    threads {big} NOT NULL
+    threads {big} NOT NULL,
+    replaced {big} NOT NULL
 ) {engine}
 """
-"""One row: the version of the tables, and the next numbers of chunks and of threads."""
+"""One row: the version of the tables, the next numbers of chunks and of threads, and how often
+chunks were replaced.
+"""
 
-_FIRST = "INSERT {ignore} INTO {p}_log (id, version, chunks, threads) VALUES (1, 0, 0, 0) {unless}"
+_FIRST = (
+    "INSERT {ignore} INTO {p}_log (id, version, chunks, threads, replaced) "
+    "VALUES (1, 0, 0, 0, 0) {unless}"
+)
 
 _SCHEMAS = """
 CREATE TABLE {p}_schemas (
