@@ -1,19 +1,24 @@
 """A program that writes checkpoints until it is killed: ``python dying.py FOLDER DURABILITY``.
 
-For each line that it reads, a number of seconds, it forks a child that writes, kills it after that
+With ``batch`` for the durability it runs a batch, and goes on where it was. For each line that it reads, a number of seconds, it forks a child that writes, kills it after that
 time, and prints the number of the last checkpoint that the child knew to be stored.
 """
 
 from __future__ import annotations
 
+import operator
 import os
 import random
 import signal
 import sys
 import time
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.base import empty_checkpoint
+from vecgraph.graph import END, START, StateGraph
 
 THREADS = 3
 
@@ -61,6 +66,39 @@ def write(folder: str, durability: str, acks: int) -> None:
             n += 1
 
 
+class State(TypedDict, total=False):
+    n: int
+    total: int
+    log: Annotated[list, operator.add]
+
+
+def work(state):
+    time.sleep(0.002)
+    n = state["n"]
+    return {"n": n + 1, "total": state["total"] + n, "log": [f"step {n}"]}
+
+
+def batch(saver, **more):
+    """Run 30 inputs, of which no two go the same way."""
+    builder = StateGraph(State).add_node("work", work).add_node("extra", work)
+    builder.add_edge(START, "work")
+    builder.add_conditional_edges(
+        "work", lambda s: END if s["n"] >= 12 else "extra" if s["total"] % 3 == 0 else "work"
+    )
+    builder.add_edge("extra", "work")
+    app = builder.compile(checkpointer=saver)
+    app.engine.small, app.engine.lane = 1, 8
+    inputs = [{"n": i % 5, "total": i, "log": []} for i in range(30)]
+    return app.batch(inputs, {"configurable": {"thread_id": "b"}}, **more)
+
+
+def run_batch(folder: str, acks: int) -> None:
+    with ArrowSaver(folder, durability="async") as saver:
+        batch(saver, resume=True)
+    os.write(acks, b"0\n")
+    time.sleep(60)
+
+
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -74,7 +112,10 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            write(folder, durability, writing)
+            if durability == "batch":
+                run_batch(folder, writing)
+            else:
+                write(folder, durability, writing)
             os._exit(1)
         os.close(writing)
         time.sleep(float(line))

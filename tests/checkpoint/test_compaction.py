@@ -16,6 +16,7 @@ import pytest
 from typing_extensions import TypedDict
 
 from tests.checkpoint.storages import held
+from vecgraph.checkpoint import arrow
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.directory.local import DirectoryStorage
 from vecgraph.errors import CheckpointWriteError, DamagedCheckpointError
@@ -294,3 +295,18 @@ def test_an_unknown_retention_is_refused(open_saver) -> None:
     for wrong in ("some", 0, -1, None):
         with pytest.raises(ValueError, match="retention is"):
             open_saver(retention=wrong)
+
+
+def test_many_small_parts_are_put_together_meanwhile(open_saver, monkeypatch) -> None:
+    monkeypatch.setattr(arrow, "_MOST_LOOSE", 20)
+    saver = open_saver(durability="async")
+    batch(saver, 5)
+    folder = Path(saver.storage.place)
+    assert list(folder.glob("entries-*.arrow"))
+    assert saver.storage.loose < 20
+    expected = everything(saver)
+    with open_saver(read_only=True) as reader:
+        same(everything(reader), expected)
+    saver.close()
+    with open_saver(read_only=True) as reader:
+        same(everything(reader), expected)

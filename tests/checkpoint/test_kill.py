@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoint.dying import THREADS, checkpoint
+from tests.checkpoint.dying import THREADS, batch, checkpoint
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.testing.compare import difference
 
@@ -55,6 +55,38 @@ def kill_often(folder, durability, points) -> None:
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 def test_what_was_stored_survives_a_kill(tmp_path, durability) -> None:
     kill_often(tmp_path / "run", durability, 7)
+
+
+def test_a_batch_that_was_killed_again_and_again_ends_with_the_same_result(tmp_path) -> None:
+    folder = tmp_path / "run"
+    with ArrowSaver(tmp_path / "other") as saver:
+        expected = batch(saver)
+        history = steps_of(saver)
+    command = [sys.executable, str(DYING), str(folder), "batch"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        for delay in (0.1, 0.15, 0.2, 0.25, 0.3):
+            process.stdin.write(f"{delay}\n")
+            process.stdin.flush()
+            process.stdout.readline()
+        process.stdin.close()
+
+    with ArrowSaver(folder) as saver:
+        found = batch(saver, resume=True)
+        assert difference(expected, found) is None
+        assert steps_of(saver) == history
+
+
+def steps_of(saver):
+    """Return the steps and values of each thread's checkpoints: none twice, none missing."""
+    found: dict = {}
+    for item in saver.list(None):
+        thread = item.config["configurable"]["thread_id"]
+        values = item.checkpoint["channel_values"].get("log")
+        found.setdefault(thread, []).append((item.metadata["step"], values))
+    return found
 
 
 @pytest.mark.soak

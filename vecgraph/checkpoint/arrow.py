@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from vecgraph.checkpoint.codec import SerdePacker
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.pipeline import Durability
 
 __all__ = ["ArrowSaver"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MOST_LOOSE = 1 << 14
+"""Chunks in streams that are put together while a saver is open."""
 
 
 class ArrowSaver(LogSaver):
@@ -52,7 +58,8 @@ class ArrowSaver(LogSaver):
         of each thread; a number k, every k-th one and the latest; ``"exit"``, as ``"last"`` but
         only when the saver is closed. Those that others build on stay.
     compact_on_close : bool
-        Put what was written into Arrow files when the saver is closed, as `compact` does.
+        Put what was written into Arrow files when the saver is closed, and when there are many
+        small parts, as `compact` does.
     read_only : bool
         Take no lock, change nothing, and see what the writer, another process, appends.
     serde, packer
@@ -120,6 +127,7 @@ class ArrowSaver(LogSaver):
         # Another packer may encrypt: what it packs is nobody else's to read.
         unpack = self.packer.unpack if type(self.packer) is Packer else None
         parts = (self._shelf, self._threads, self._marks, self.storage)
+        self._retries = False
         self._compaction = Compaction(*parts, self._deletion, self._codec, unpack)
         self._wanted = _wanted(retention)
         self._thins_at_exit = retention == "exit"
@@ -139,6 +147,26 @@ class ArrowSaver(LogSaver):
         """
         self._write(self._compaction.run, None if self._thins_at_exit else self._wanted)
 
+    def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        made = super()._write(write, *args, **kwargs)
+        if self._compacts and self.storage.loose >= _MOST_LOOSE:
+            with self._lock:
+                self._tidy(None if self._thins_at_exit else self._wanted)
+        return made
+
+    def _tidy(self, wanted: Callable[[int], bool] | None) -> None:
+        """Put together what there is, if that can be done."""
+        compacts, self._compacts = self._compacts, False
+        try:
+            self._shelf.drain()
+            # Nothing is lost without it: what was stored is where it was.
+            with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
+                super()._write(self._compaction.run, wanted)
+                self._compacts = compacts
+        finally:
+            # If it cannot be done now, it is tried once more at the end.
+            self._retries = compacts and not self._compacts
+
     def close(self) -> None:
         """Make everything durable, put it together, and let go of the folder."""
         with self._lock:
@@ -148,12 +176,9 @@ class ArrowSaver(LogSaver):
                 super().close()
 
     def _end(self) -> None:
-        if self._compacts and self.storage.is_open:
-            self._compacts = False
-            self._shelf.drain()
-            # Nothing is lost without it: what was stored is where it was.
-            with contextlib.suppress(DamagedCheckpointError, CheckpointWriteError):
-                self._write(self._compaction.run, self._wanted)
+        if (self._compacts or self._retries) and self.storage.is_open:
+            self._tidy(self._wanted)
+            self._compacts = self._retries = False
 
 
 def _storage(

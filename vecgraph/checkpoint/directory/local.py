@@ -61,6 +61,8 @@ class DirectoryStorage:
     Attributes
     ----------
     is_open : bool
+    loose : int
+        Chunks that are not in Arrow IPC files.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, read_only: bool = False) -> None:
@@ -94,6 +96,8 @@ class DirectoryStorage:
         self._index = Index(self._segments, self._manifest, found.damages)
         records = [record for group in found.flushes.values() for record in group]
         self._index.take(sorted(records, key=lambda record: record.header.number))
+        files = self._manifest.files
+        self.loose = sum(record.segment not in files for record in self._index.records())
         # Where a reader goes on, and the records of a flush that is not complete yet.
         self._size, self._chain = found.commits_size, found.chain
         self._pending: list[Record] = []
@@ -186,7 +190,9 @@ class DirectoryStorage:
 
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush."""
-        return self._index.take(self._writer().write([], chunks, durable=durable))
+        headers = self._index.take(self._writer().write([], chunks, durable=durable))
+        self.loose += len(headers)
+        return headers
 
     def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
         """Put chunks in the place of others, whose bytes stay until the storage is compacted."""

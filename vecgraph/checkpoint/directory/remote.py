@@ -131,6 +131,8 @@ class ObjectStorage:
         if missing and not damages:
             name = f"{self._path}/{_name(min(missing))}"
             self._index.damages = [Damage(name, None, "it is missing")]
+        files = self._segments
+        self.loose = sum(not files.is_file(record.segment) for record in self._index.records())
         self.is_open = True
 
     def _content(self, info: Any) -> Content:
@@ -211,6 +213,7 @@ class ObjectStorage:
             with contextlib.suppress(OSError):
                 self._fs.delete_file(f"{self._path}/{_name(number)}")
             raise CheckpointWriteError.of(self.place, error) from error
+        self.loose += len(chunks)
         return self._take(number, content)
 
     def _upload(self, name: str, pieces: Iterable[bytes]) -> None:
