@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from vecgraph.types import Interrupt
+
 __all__ = ["BatchResult"]
 
 
@@ -31,6 +33,8 @@ class BatchResult:
     ----------
     errors : list of RowError
         ``row``, ``node``, ``step``, ``exception`` of each run that did not end well.
+    interrupts : dict of int to tuple of Interrupt
+        Questions of each run that waits for an answer, by its number; empty at a breakpoint.
     stats : dict of str to object
         ``runs``, ``supersteps``, ``run_steps``, ``seconds``, and ``path``: how it ran.
     app : App
@@ -50,6 +54,7 @@ class BatchResult:
         self._threads = threads
         self._table: pa.Table | None = None
         self.errors: list[RowError] = results.errors
+        self.interrupts: dict[int, tuple[Interrupt, ...]] = results.interrupts
         self.stats = dict(stats)
 
     def __len__(self) -> int:

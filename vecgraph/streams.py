@@ -7,11 +7,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.ambient import current_task
 from vecgraph.constants import ERROR, INTERRUPT, MISSING, PUSH, RETURN
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import read
 from vecgraph.engine.tables import Tables, names_of
-from vecgraph.errors import GraphInterrupt
+from vecgraph.errors import GraphBubbleUp, GraphInterrupt
 from vecgraph.mail import Mail
 from vecgraph.snapshots import payload_of, writes_of
 
@@ -126,8 +127,13 @@ class Chunks:
             self._sink.put((self._ns, mode, payload))
 
     def custom(self, _row: int, value: Any) -> None:
-        """Add what a node wrote to its stream writer."""
-        self.put("custom", value)
+        """Add what a node, or a task that it called, wrote to its stream writer."""
+        task = getattr(current_task.get(), "task", None)
+        if task is None or task.caller is None:
+            self.put("custom", value)
+        else:  # a call is inside its caller
+            around = current_task.get().checkpoint_ns.split("|")[:-1]
+            self._sink.put((tuple(around), "custom", value))
 
     def values(self, run: Run, written: set[str] | None) -> None:
         """Add the state after a superstep that changed a channel shown."""
@@ -176,6 +182,8 @@ class Chunks:
             return
         pairs = task.pairs or []
         asked = _asked(task)
+        if asked is None and isinstance(task.error, GraphBubbleUp):
+            return  # a command or a breakpoint on its way out is no result
         if asked is not None:
             if task.caller is not None:
                 return  # its caller asks

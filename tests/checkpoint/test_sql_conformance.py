@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -23,6 +25,28 @@ TestSqliteSnapshots = conformance(
     lambda folder: sql_savers.sqlite(folder, snapshot_every=2, blob_at=20)
 ).TestCase
 TestSqliteSnapshots.settings = SHORT
+
+
+class Turns:
+    """Several savers of the same tables that take turns: each call goes to the next one."""
+
+    def __init__(self, savers):
+        self._savers = savers
+        self._turns = itertools.cycle(savers)
+
+    def __getattr__(self, name):
+        getattr(self._savers[0], name)
+        return getattr(next(self._turns), name)
+
+    def close(self):
+        for saver in self._savers:
+            saver.close()
+
+
+TestTurns = conformance(
+    lambda folder: Turns([sql_savers.sqlite(folder, blob_at=20) for _ in range(3)])
+).TestCase
+TestTurns.settings = SHORT
 
 TestPostgres = conformance(sql_savers.postgres).TestCase
 TestPostgres.settings = SHORT

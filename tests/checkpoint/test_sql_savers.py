@@ -460,6 +460,15 @@ async def test_the_coroutines_do_the_same(kind, request, tmp_path) -> None:
         assert [item.pending_writes async for item in saver.alist(config())] == [[("task", "x", 1)]]
 
 
+def test_what_is_no_way_to_sqlite_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for of in (object(), None, 3, b"x"):
+        for saver in (SqliteSaver, AsyncSqliteSaver):
+            with pytest.raises(TypeError, match="a path or a sqlite3"):
+                saver(of)
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_an_asynchronous_connection_says_where_to_connect_to(postgres) -> None:
     import psycopg
     from psycopg_pool import AsyncConnectionPool

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph.store import base as their_base
+from langgraph.store.base.batch import AsyncBatchedBaseStore as TheirAsyncBatchedBaseStore
 from langgraph.store.memory import InMemoryStore as TheirInMemoryStore
 
 from tests.unit.stores import done, embed, operations, tidied
 from vecgraph.store import base
+from vecgraph.store.base.batch import AsyncBatchedBaseStore
 from vecgraph.store.memory import InMemoryStore
 
 INDEXES = {
@@ -130,3 +133,59 @@ def test_items_compare_print_and_unpack_as_there() -> None:
     found, there = base.SearchItem(value={}, **said), their_base.SearchItem(value={}, **said)
     assert (repr(found), found.dict()) == (repr(there), there.dict())
     assert base.Item(value={}, **said) == found
+
+
+def batched(base_class, error=None):
+    """Return a store that notes what it is asked, of LangGraph's class or of ours."""
+
+    class Noting(base_class):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        async def abatch(self, ops):
+            ops = list(ops)
+            self.seen.append([tuple(op) for op in ops])
+            if error is not None:
+                raise error
+            names = [type(op).__name__ for op in ops]
+            return [None if name == "PutOp" else f"{name} {i}" for i, name in enumerate(names)]
+
+    return Noting()
+
+
+async def use(store):
+    """Ask for many things at once, then from another thread."""
+    at = ("a",)
+    found = await asyncio.gather(
+        store.aget(at, "k"),
+        store.aput(at, "k", {"x": 1}),
+        store.asearch(at, filter={"x": 1}),
+        store.aget(at, "k"),
+        store.asearch(at, filter={"x": 1}),
+        store.aput(at, "k", {"x": 2}),
+        store.adelete(at, "l"),
+        store.alist_namespaces(prefix=at),
+        store.aput(("a.b",), "k", {}),
+        return_exceptions=True,
+    )
+    found += [await asyncio.to_thread(store.get, at, "k")]
+    found += [await asyncio.to_thread(store.search, at)]
+    await asyncio.to_thread(store.put, at, "k", {})
+    with pytest.raises(asyncio.InvalidStateError, match="Synchronous calls to Noting"):
+        store.get(at, "k")
+    return [repr(one) if isinstance(one, Exception) else one for one in found], store.seen
+
+
+async def test_what_is_asked_for_at_once_is_done_together_as_there() -> None:
+    ours = await use(batched(AsyncBatchedBaseStore))
+    theirs = await use(batched(TheirAsyncBatchedBaseStore))
+    assert ours == theirs
+
+
+async def test_an_error_of_a_batch_belongs_to_all_who_asked() -> None:
+    store = batched(AsyncBatchedBaseStore, ConnectionError("gone"))
+    asked = (store.aget(("a",), "k"), store.aget(("a",), "l"))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in found] == [ConnectionError, ConnectionError]
+    assert len(store.seen) == 1

@@ -30,6 +30,7 @@ from vecgraph.engine import (
     loop,
     packets,
     quick,
+    quick_node,
     read,
     run,
     serve,
@@ -148,9 +149,9 @@ def step_off_by_one(patch) -> None:
 
 def branch_reads_stale_state(patch) -> None:
     """A router does not see what its node has just written."""
-    fresh, column, short = single.read_fresh, read.Fresh._read, quick._Branch._fresh
+    fresh, column, short = single.read_fresh, read.Fresh._read, quick_node.Router._fresh
     patch.setattr(attempt, "read_fresh", lambda t, run, branch, pairs: fresh(t, run, branch, []))
-    patch.setattr(quick._Branch, "_fresh", lambda s, run, pairs: short(s, run, []))
+    patch.setattr(quick_node.Router, "_fresh", lambda s, run, pairs: short(s, run, []))
 
     def stale(self, name):
         outcome = self._outcome

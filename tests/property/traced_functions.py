@@ -135,6 +135,13 @@ class Writer:
     def logic(self, depth):
         return f"({self.expr(depth)} {self.pick(['and', 'or'])} {self.expr(depth)})"
 
+    def condition(self):
+        if self.chance(0.5):
+            return self.expr(2)
+        right = self.pick([Writer.call, Writer.method, Writer.helper, Writer.compare])(self, 1)
+        test = f"{self.compare(0)} {self.pick(['and', 'or'])} {right}"
+        return test if self.chance(0.7) else f"not ({test})"
+
     def conditional(self, depth):
         return f"({self.expr(depth)} if {self.expr(depth)} else {self.expr(depth)})"
 
@@ -266,7 +273,7 @@ class Writer:
 
     def branch(self, indent, depth):
         pad = "    " * indent
-        lines = [f"{pad}if {self.expr(2)}:"]
+        lines = [f"{pad}if {self.condition()}:"]
         lines += (self.body if self.chance(0.3) else self.block)(indent + 1, depth - 1)
         if self.chance(0.3):
             lines += [f"{pad}elif {self.expr(1)}:", *self.block(indent + 1, depth - 1)]

@@ -357,3 +357,27 @@ def test_a_closed_stream_lets_its_threads_go() -> None:
     assert next(stream) == {"double": 2}
     stream.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("vecgraph-stream")]
+
+
+@pytest.mark.parametrize("use_async", [False, True])
+def test_workflows_of_a_batch_run_side_by_side_each_as_if_it_were_alone(use_async) -> None:
+    met = threading.Barrier(3, timeout=20)
+
+    @entrypoint()
+    def flow(x):
+        met.wait()
+        if x == 1:
+            raise KeyError(x)
+        return double(x).result() + get_runtime().rng.random()
+
+    def batch(inputs):
+        config = {"max_concurrency": 3}
+        if use_async:
+            return asyncio.run(flow.abatch(inputs, config, return_exceptions=True, seed=5))
+        return flow.batch(inputs, config, return_exceptions=True, seed=5)
+
+    first = batch([0, 1, 2])
+    assert isinstance(first[1], KeyError)
+    assert [int(first[0]), int(first[2])] == [0, 4]
+    assert repr(batch([0, 1, 2])) == repr(first)
+    assert batch([0, 0, 0])[0] == first[0] != batch([0, 0, 0])[1]

@@ -9,7 +9,8 @@ import langgraph.errors
 import langgraph.types
 import pytest
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from langgraph.channels import BinaryOperatorAggregate, DeltaChannel
+from langgraph import channels
+from langgraph.channels import BinaryOperatorAggregate
 from langgraph.channels.base import BaseChannel
 from langgraph.config import get_config, get_stream_writer
 from langgraph.errors import EmptyChannelError
@@ -49,6 +50,15 @@ def test_the_app_is_one_of_langgraphs_graphs_and_one_of_ours() -> None:
     assert app.builder is builder
 
 
+def test_the_app_is_composed_described_and_drawn_as_langgraphs() -> None:
+    graph = graph_of(up).compile(name="counter")
+    app = from_langgraph(graph)
+    assert app.get_name("Input") == graph.get_name("Input")
+    assert app.get_graph().to_json() == graph.get_graph().to_json()
+    chain = RunnableLambda(lambda n: {"n": n, "log": []}) | app | (lambda state: state["n"])
+    assert chain.invoke(3) == 4
+
+
 def test_an_app_is_given_back_as_it_is_and_copied_if_something_changes() -> None:
     app = from_langgraph(graph_of(up))
     assert from_langgraph(app) is app
@@ -66,12 +76,13 @@ def test_what_is_no_graph_is_refused() -> None:
         from_langgraph(graph_of(up), fallback="no")
 
 
+@pytest.mark.skipif(not hasattr(channels, "DeltaChannel"), reason="an old LangGraph")
 def test_a_channel_that_cannot_be_run_is_named_or_left_to_langgraph() -> None:
     def first(state):
         return {"items": [1]}
 
     class Delta(TypedDict):
-        items: Annotated[list, DeltaChannel(lambda value, writes: [*value, *writes[-1]])]
+        items: Annotated[list, channels.DeltaChannel(lambda value, writes: [*value, *writes[-1]])]
 
     builder = graph_of(first, schema=Delta)
     with pytest.raises(UnsupportedError, match=r"channel 'items' \(DeltaChannel\)"):

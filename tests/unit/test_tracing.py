@@ -70,6 +70,13 @@ def tier_of(app, router=False):
     return node["routers"][0]["tier"] if router else node["tier"]
 
 
+def in_columns(app, rows):
+    """Run a batch and be sure that no row of it ended the use of the column form."""
+    found = app.batch(rows)
+    assert tier_of(app) == "traced", str(app.explain())
+    return found
+
+
 def uses_random(state):
     value = random.randint(0, 1)
     return {"n": noted(value)}
@@ -708,3 +715,59 @@ def test_a_send_gives_its_node_what_it_carries() -> None:
     app = builder.compile(tracing="require")
     rows = [{"n": n} for n in range(40)]
     assert app.batch(rows) == [app.invoke(row) for row in rows]
+
+
+def test_a_name_that_is_read_twice_keeps_its_value() -> None:
+    def node(state):
+        twice = state["x"] * 2.0
+        more = twice + 1.0
+        n = state["n"] + 1
+        return {"x": twice * more, "n": n - 1 + n * 2, "s": f"{twice} {more} {n}"}
+
+    app = app_of(node, tracing="require")
+    rows = [{"x": n / 7, "n": n} for n in range(50)]
+    assert in_columns(app, rows) == [node(row) for row in rows]
+
+
+def test_the_right_side_of_a_condition_counts_where_the_left_leaves_it_open() -> None:
+    def node(state):
+        n, low, high = state["n"], "no", "no"
+        if n > 5 and math.sqrt(n - 5) < 3:
+            low = "yes"
+        if n <= 5 or not (math.sqrt(n - 5) < 3 or len(state["s"]) > 2):
+            high = "yes"
+        return {"s": low + high}
+
+    app = app_of(node, tracing="require")
+    rows = [{"n": n, "s": "x" * (n % 5)} for n in range(50)]
+    assert in_columns(app, rows) == [{"n": row["n"], **node(row)} for row in rows]
+
+
+def test_a_loop_of_many_rounds_is_left_to_the_function() -> None:
+    def node(state):
+        n = rounds = 0
+        while n < state["n"]:
+            n += 1
+            rounds += 1
+        return {"n": rounds}
+
+    app = app_of(node, tracing="require")
+    rows = [{"n": n * 50} for n in range(60)]
+    assert in_columns(app, rows) == rows
+
+
+def test_loops_leave_and_skip_as_they_do_alone() -> None:
+    def node(state):
+        total = 0
+        for i in range(10):
+            if i == state["n"] % 12:
+                break
+            if i % 3 == state["n"] % 3:
+                continue
+            total += i
+        else_like = total if state["n"] > 20 else -total
+        return {"n": else_like, "x": i / 2}
+
+    app = app_of(node, tracing="require")
+    rows = [{"n": n} for n in range(50)]
+    assert in_columns(app, rows) == [node(row) for row in rows]

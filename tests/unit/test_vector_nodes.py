@@ -699,3 +699,28 @@ def test_one_run_that_sends_very_much_calls_a_vector_node_once() -> None:
     result = graph.compile().batch({"n": np.array([1])})
     assert calls == [many]
     assert result.values("total").tolist() == [many * (many - 1) // 2]
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda labels: np.array(labels, object)])
+@pytest.mark.parametrize(
+    "path_map", [None, ["a", "b", "c"], {"x": "a", "y": "b", "a": "c", "b": "b"}]
+)
+def test_labels_go_where_they_say_in_every_form(form, path_map) -> None:
+    known = list(path_map) if path_map else ["a", "b", "c"]
+    ends = dict(path_map) if isinstance(path_map, dict) else {name: name for name in known}
+
+    def router(batch):
+        return form([known[n % len(known)] for n in batch["n"].tolist()])
+
+    for n in (1, 2, 9):
+        assert paths(walks(router, path_map), n) == [
+            [ends[known[i % len(known)]]] for i in range(n)
+        ]
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda labels: np.array(labels, object)])
+def test_an_unknown_label_is_named_in_every_form(form) -> None:
+    app = walks(lambda batch: form(["a", "nowhere", "b"]))
+    failures = app.batch([{"n": i} for i in range(3)], return_exceptions=True)
+    assert {type(error) for error in failures} == {VectorNodeError}
+    assert all("nowhere" in str(error) for error in failures)

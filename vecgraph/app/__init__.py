@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vecgraph.app.frames import Frame
 from vecgraph.app.main import App
 
-__all__ = ["App"]
+__all__ = ["App", "Frame"]

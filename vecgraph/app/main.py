@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from vecgraph.app.cached import Cached
 from vecgraph.app.drawn import Drawn
+from vecgraph.app.frames import FrameStreams
 from vecgraph.app.portions import ManyBatches
 
 __all__ = ["App"]
 
 
-class App(ManyBatches, Drawn, Cached):
+class App(ManyBatches, FrameStreams, Drawn, Cached):
     """A graph that is ready to run: one run with `invoke`, many with `batch`.
 
     Made by ``StateGraph.compile()``; safe to use from many threads. See `Compiled` for

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.app.each import aas_completed, as_completed, in_order, limit_of
 from vecgraph.app.options import answers_of, configs_for
 from vecgraph.app.sharing import Division, Workers, check_workers
 from vecgraph.app.state import StateApi
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
     from vecgraph.engine.shared import Shared
     from vecgraph.typing import Rows
 
-__all__ = ["ManyRuns"]
+__all__ = ["Call", "ManyRuns"]
 
 _OF_ONE = frozenset({"stream_mode", "print_mode", "output_keys", "version"})
 """Options that change what each run returns: it is then run like any single one."""
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """What a batch runs.
 
     Attributes
@@ -131,15 +133,9 @@ class ManyRuns(StateApi):
             For a list: the first failed run's, unless `return_exceptions`.
         """
         if self._is_each(inputs, config, columns, options, resume):
-            each = self.batch_as_completed(
-                inputs,
-                config,
-                return_exceptions=return_exceptions,
-                context=context,
-                seed=seed,
-                **options,
-            )
-            return [output for _, output in each]
+            options |= {"context": context, "seed": seed}
+            each = self.batch_as_completed(inputs, config, return_exceptions=True, **options)
+            return in_order(each, len(inputs), return_exceptions=return_exceptions)
         begin = perf_counter()
         check_workers(workers)
         call = self._call(inputs, config, context, seed, ids, threads, columns, options, resume)
@@ -210,16 +206,17 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> Iterator[tuple[int, Any]]:
-        """Run many inputs; yield ``(position, output)`` as runs end."""
+        """Run many inputs in threads; yield ``(position, output)`` as runs end.
+
+        The configs' smallest ``max_concurrency`` bounds how many run at once. Closing the iterator
+        keeps those from running that have not begun.
+        """
         configs = configs_for(config, len(inputs))
-        for position, (value, one) in enumerate(zip(inputs, configs, strict=True)):
-            try:
-                output = self.invoke(value, one, **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                output = error
-            yield position, output
+        calls = [
+            partial(self.invoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        return as_completed(calls, limit_of(configs), return_exceptions=return_exceptions)
 
     async def abatch_as_completed(
         self,
@@ -229,27 +226,22 @@ class ManyRuns(StateApi):
         return_exceptions: bool = False,
         **options: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
-        """Run many inputs on the event loop; yield ``(position, output)`` as runs end."""
-        import asyncio
+        """Run many inputs on the event loop; yield ``(position, output)`` as runs end.
 
+        Bounded as in `batch_as_completed`; closing the iterator cancels what runs.
+        """
         configs = configs_for(config, len(inputs))
-
-        async def one(position: int) -> tuple[int, Any]:
-            try:
-                output = await self.ainvoke(inputs[position], configs[position], **options)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                return position, error
-            return position, output
-
-        tasks = [asyncio.ensure_future(one(i)) for i in range(len(inputs))]
+        calls = [
+            partial(self.ainvoke, value, one, **options)
+            for value, one in zip(inputs, configs, strict=True)
+        ]
+        limit = limit_of(configs)
+        each = aas_completed(calls, limit, return_exceptions=return_exceptions)
         try:
-            for ended in asyncio.as_completed(tasks):
-                yield await ended
+            async for ended in each:
+                yield ended
         finally:
-            for task in tasks:
-                task.cancel()
+            await each.aclose()
 
     def _is_each(
         self, inputs: Any, config: Any, columns: Any, options: dict[str, Any], resume: Any
@@ -275,7 +267,7 @@ class ManyRuns(StateApi):
         columns: bool | None,
         options: dict[str, Any],
         resume: Any = None,
-    ) -> _Call:
+    ) -> Call:
         table = bool(columns or (columns is None and is_columnar(inputs)))
         if table and isinstance(config, list):
             raise BatchInputError.many_configs(len(config))
@@ -293,11 +285,9 @@ class ManyRuns(StateApi):
         if shared.saver is not None:
             configs = Threads.of(shared.config, threads, inputs, numbers)
         answers = answers_of(resume, part.m, has_saver=shared.saver is not None)
-        return _Call(part, numbers, shared, configs, table, answers)
+        return Call(part, numbers, shared, configs, table, answers)
 
-    def _results(
-        self, call: _Call, progress: Progress | None, observer: Observer | None
-    ) -> Results:
+    def _results(self, call: Call, progress: Progress | None, observer: Observer | None) -> Results:
         # A list is LangGraph's batch, which refuses what has no synchronous form.
         on_loop = self.is_async and call.table
         if call.workers != 1 and not self.is_async and call.configs is None:
@@ -335,7 +325,7 @@ class ManyRuns(StateApi):
 
     def _returned(
         self,
-        call: _Call,
+        call: Call,
         results: Results,
         begin: float,
         observer: Observer | None,

@@ -11,6 +11,7 @@ from vecgraph.engine.control import Control, refusal
 from vecgraph.engine.keeping import Keeper
 from vecgraph.engine.lanes import LANE, Lanes
 from vecgraph.engine.quick import Quick
+from vecgraph.engine.quick_loop import LoopQuick
 from vecgraph.engine.resume import resumed_inputs
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
@@ -63,6 +64,7 @@ class Engine:
     ) -> None:
         self.tables = Tables(program)
         self.tables.quick = Quick.of(self.tables)
+        self.tables.quick_on_loop = LoopQuick.of(self.tables)
         self.is_async = any(_is_async(action) for action in _actions(program))
         self.refused = refusal(program)
         if self.is_async:

@@ -13,6 +13,7 @@ from vecgraph.engine.desk import AsyncDesk, Desk
 from vecgraph.engine.limits import within
 from vecgraph.engine.loop import supersteps
 from vecgraph.engine.quick import can_be_quick
+from vecgraph.engine.quick_loop import can_be_quick_on_loop
 from vecgraph.engine.run import Run, Task
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.serve import FailedTask, Server, ask_to_keep, settle, try_once
@@ -264,9 +265,26 @@ async def arun_one(
     watcher: Watcher | None = None,
 ) -> Any:
     """Run to the end on the event loop; the tasks of a superstep run side by side."""
+    if watcher is None and can_be_quick_on_loop(tables, run, input, shared):
+        if await _aquickly(tables, run, input, shared, gatherer):
+            return result_of(tables, run)
+        input = MISSING
     async for _ in amoves(tables, run, input, shared, gatherer, watcher):
         pass
     return result_of(tables, run)
+
+
+async def _aquickly(
+    tables: Tables, run: Run, input: Any, shared: Shared, gatherer: Gatherer
+) -> bool:
+    quick = tables.quick_on_loop
+    assert quick is not None
+    try:
+        return await quick.arun(run, input, shared, gatherer)
+    except GraphInterrupt:
+        if shared.parent is not None:
+            raise
+        return True
 
 
 async def amoves(

@@ -87,6 +87,11 @@ class Gatherer:
         self._waiting: dict[Any, list[tuple[Any, RunScope, asyncio.Future[Pairs]]]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether any number of coroutines may be in flight."""
+        return self._limit is None
+
     def slot(self, task: Task | None = None) -> AbstractAsyncContextManager[Any]:
         """Return what a coroutine call must hold while it runs.
 

@@ -122,8 +122,9 @@ class RunScope(TaskScope):
         """The failure that the task handles."""
         return self.task.cause
 
-    def _outlets(self) -> dict[str, Any]:
-        outlets, pulse = super()._outlets(), self.pulse
+    def outlets(self) -> dict[str, Any]:
+        """Return what a node can tell those outside by; what it says is a sign of life, too."""
+        outlets, pulse = super().outlets(), self.pulse
         if pulse is None:
             return outlets
         write = outlets.get("stream_writer")

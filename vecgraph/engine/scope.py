@@ -169,7 +169,7 @@ class TaskScope(TaskContext):
     def runtime(self) -> Runtime[Any]:
         """A Runtime for the run that is served, or for the batch of a vector node."""
         shared = self.shared
-        options = self._outlets()
+        options = self.outlets()
         run_id = shared.config.get("run_id")
         info = ExecutionInfo(
             self.checkpoint_id,
@@ -190,7 +190,7 @@ class TaskScope(TaskContext):
             **options,
         )
 
-    def _outlets(self) -> dict[str, Any]:
+    def outlets(self) -> dict[str, Any]:
         """Return what a node can tell those outside by, as arguments of a Runtime."""
         row, write = self.row, self.shared.write
         return {} if write is None else {"stream_writer": lambda value: write(row, value)}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecgraph.columns import Column
-from vecgraph.constants import MISSING
+from vecgraph.constants import MISSING, PREVIOUS
 from vecgraph.engine.drive import arun_one, moves, new_run, quickly
 from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.quick import can_be_quick
@@ -72,6 +76,8 @@ class Singly:
 
     def run(self, inputs: Iterable[Any]) -> Results:
         """Run each input to its end, in this thread; those that must wait let others go first."""
+        if PREVIOUS in self._tables.channels and self._observer is None:
+            return self._in_threads(inputs)
         sleeping: list[tuple[float, int, Run, Iterator[float | None]]] = []
         for at, value in enumerate(inputs):
             self._wake(sleeping, time.monotonic())
@@ -81,6 +87,40 @@ class Singly:
             time.sleep(max(0.0, sleeping[0][0] - time.monotonic()))
             self._wake(sleeping, time.monotonic())
         return self._tally.results()
+
+    def _in_threads(self, inputs: Iterable[Any]) -> Results:
+        """Run each input in one of some threads: workflows are functions, which may wait."""
+        waiting, lock = enumerate(inputs), threading.Lock()
+
+        def serve() -> None:
+            while True:
+                with lock:
+                    taken = next(waiting, None)
+                if taken is None:
+                    return
+                self._one(*taken, lock)
+
+        limit = self._shared.config.get("max_concurrency") or min(32, (os.cpu_count() or 1) + 4)
+        workers = max(1, min(limit, len(self._numbers)))
+        with ThreadPoolExecutor(workers, "vecgraph-run") as pool:
+            for ended in [pool.submit(copy_context().run, serve) for _ in range(workers)]:
+                ended.result()
+        return self._tally.results()
+
+    def _one(self, at: int, value: Any, lock: threading.Lock) -> None:
+        run, watcher = self._begin(at)
+        failure: Exception | None = None
+        try:
+            for pause in self._moved(run, value, watcher):
+                if pause:
+                    time.sleep(pause)
+        except Exception as error:  # noqa: BLE001 - a run's failure is a result
+            failure = error
+        with lock:
+            if failure is None:
+                self._tally.end(at, run)
+            else:
+                self._tally.fail(at, run, failure)
 
     def _moved(self, run: Run, value: Any, watcher: Any) -> Iterator[float | None]:
         if watcher is None and can_be_quick(self._tables, run, value, self._shared):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vecgraph.engine.quick import Quick
+    from vecgraph.engine.quick_loop import LoopQuick
     from vecgraph.program import Program, Reads
 
 __all__ = ["Tables"]
@@ -39,6 +40,8 @@ class Tables:
         Channels of the result.
     quick : Quick or None
         Short form of single runs, if there is one; set by the engine.
+    quick_on_loop : LoopQuick or None
+        The same of runs on an event loop.
     steady_outputs : bool
         The result can be read when the run ends; otherwise each emission is kept.
     """
@@ -61,6 +64,7 @@ class Tables:
         inside = {n: graph_inside(s.action) for n, s in program.nodes.items() if s.action}
         self.subgraphs: dict[str, Any] = {n: app for n, app in inside.items() if app is not None}
         self.quick: Quick | None = None
+        self.quick_on_loop: LoopQuick | None = None
         self.outputs = frozenset(names_of(program.outputs))
         self.steady_outputs = self.outputs.isdisjoint(self.unsteady)
 

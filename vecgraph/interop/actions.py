@@ -11,6 +11,7 @@ from langgraph._internal._runnable import RunnableCallable
 
 from vecgraph.engine.called import in_thread
 from vecgraph.interop.ambient import config_now
+from vecgraph.interop.heard import streamed
 from vecgraph.nodes.action import Action
 
 if TYPE_CHECKING:
@@ -91,7 +92,12 @@ def called_by_langgraph(node: Any, name: str) -> Action:
         node.invoke(value, config_now())
 
     async def acall(value: Any) -> None:
-        await node.ainvoke(value, config_now())
+        config = config_now()
+        if streamed(config["callbacks"]):
+            async for _ in node.astream(value, config):
+                pass  # whoever listens takes the chunks
+        else:
+            await node.ainvoke(value, config)
 
     return Action(name, "rowwise", call, acall, why="LangGraph's own Runnable of the node")
 

@@ -12,10 +12,9 @@ import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langgraph._internal._replay import ReplayState
 from langgraph._internal._scratchpad import PregelScratchpad
 from langgraph.pregel.protocol import StreamProtocol
-from langgraph.runtime import ExecutionInfo, Runtime
+from langgraph.runtime import Runtime
 
 from vecgraph.ambient import current_task
 from vecgraph.constants import TASKS
@@ -25,10 +24,19 @@ from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.single import read, read_fresh
 from vecgraph.errors import UnsupportedError
 from vecgraph.interop.calls import call_task
+from vecgraph.interop.heard import of_task
 from vecgraph.interop.savers import VecgraphSaver, for_langgraph
 from vecgraph.interop.translate import our_send, their_node_error
 from vecgraph.nodes.action import Action
 from vecgraph.program import Branch
+
+ReplayState: Any
+ExecutionInfo: Any
+try:
+    from langgraph._internal._replay import ReplayState
+    from langgraph.runtime import ExecutionInfo
+except ImportError:  # LangGraph before 1.1 has neither
+    ReplayState = ExecutionInfo = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +122,8 @@ def config_of(scope: Any) -> dict[str, Any]:
     """Return a task's config with all that LangGraph's functions look for in it."""
     here = _fixed(scope)
     config: dict[str, Any] = dict(here.config)
-    config["callbacks"] = config.get("callbacks") or []  # of which LangGraph asks for the handlers
+    config.pop("run_id", None)  # the graph's own
+    config["callbacks"] = of_task(config.get("callbacks"), here.step)
     given = config["configurable"]
     given.update(
         {
@@ -123,7 +132,7 @@ def config_of(scope: Any) -> dict[str, Any]:
             "__pregel_send": partial(_send, here),
             "__pregel_read": partial(_read, here),
             "__pregel_call": partial(call_task, here),
-            "__pregel_scratchpad": _scratchpad(here),
+            "__pregel_scratchpad": _Pad(here),
             "__pregel_runtime": _runtime(here),
         }
     )
@@ -133,26 +142,29 @@ def config_of(scope: Any) -> dict[str, Any]:
 
 def _handed_down(scope: Any) -> dict[str, Any]:
     """Return what a graph must know that LangGraph runs inside the task."""
-    shared, replay, sink = scope.shared, scope.replay, scope.shared.sink
-    found = {
-        "__pregel_node_error": their_node_error(scope.cause),
-        "__pregel_checkpointer": _their_saver(shared.saver),
-        "__pregel_resuming": scope.resuming,
-        "__pregel_resume_map": scope.resume_map,
-        "__pregel_durability": None if shared.saver is None else shared.durability,
-        "__pregel_replay_state": None if replay is None else _their_replay(replay),
-        "__pregel_stream": None if sink is None else StreamProtocol(sink.put, set(sink.modes)),
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    shared = scope.shared
+    found: dict[str, Any] = {}
+    if scope.cause is not None:
+        found["__pregel_node_error"] = their_node_error(scope.cause)
+    if shared.saver is not None:
+        found["__pregel_checkpointer"] = _their_saver(shared.saver)
+        found["__pregel_durability"] = shared.durability
+    if scope.resuming is not None:
+        found["__pregel_resuming"] = scope.resuming
+    if scope.resume_map is not None:
+        found["__pregel_resume_map"] = scope.resume_map
+    if scope.replay is not None and ReplayState is not None:
+        found["__pregel_replay_state"] = _their_replay(scope.replay)
+    if shared.sink is not None:
+        found["__pregel_stream"] = StreamProtocol(shared.sink.put, set(shared.sink.modes))
+    return found
 
 
 def _their_saver(saver: Any) -> Any:
-    if saver is None:
-        return None
     return saver.saver if isinstance(saver, VecgraphSaver) else for_langgraph(saver)
 
 
-def _their_replay(replay: Any) -> ReplayState:
+def _their_replay(replay: Any) -> Any:
     state = ReplayState(replay.checkpoint_id)
     # Shared, so that it does not matter which of the two runs a graph meets first.
     state._visited_ns = replay.visited
@@ -191,25 +203,38 @@ def _read(scope: Any, select: Any, fresh: bool = False) -> Any:
     return read_fresh(scope.tables, scope.run, branch, scope.task.pairs or [])
 
 
-def _scratchpad(scope: Any) -> PregelScratchpad:
-    """Return the counters of a task in LangGraph's form; they count for ours."""
-    scratch = scope.scratch()
-    step, stop = scope.step, scope.run.stop if isinstance(scope, RunScope) else 0
+class _Pad(PregelScratchpad):
+    """The counters of a task in LangGraph's form; they are ours."""
 
-    def counted(name: str) -> int:
+    def __init__(self, scope: Any) -> None:
+        object.__setattr__(self, "_scope", scope)
+
+    def __getattribute__(self, name: str) -> Any:
+        make = _PAD.get(name)
+        found = object.__getattribute__(self, "__dict__")
+        return object.__getattribute__(self, name) if make is None else make(found["_scope"])
+
+
+def _counted(name: str, scope: Any) -> Any:
+    scratch = scope.scratch()
+
+    def count() -> int:
         at: int = getattr(scratch, name)
         setattr(scratch, name, at + 1)
         return at
 
-    return PregelScratchpad(
-        step=step,
-        stop=stop,
-        call_counter=partial(counted, "calls"),
-        interrupt_counter=partial(counted, "asked"),
-        get_null_resume=partial(_null_resume, scope),
-        resume=scratch.resume,
-        subgraph_counter=partial(counted, "graphs"),
-    )
+    return count
+
+
+_PAD: dict[str, Any] = {
+    "step": lambda scope: scope.step,
+    "stop": lambda scope: scope.run.stop if isinstance(scope, RunScope) else 0,
+    "call_counter": partial(_counted, "calls"),
+    "interrupt_counter": partial(_counted, "asked"),
+    "subgraph_counter": partial(_counted, "graphs"),
+    "get_null_resume": lambda scope: partial(_null_resume, scope),
+    "resume": lambda scope: scope.scratch().resume,
+}
 
 
 def _null_resume(scope: Any, consume: bool = False) -> Any:
@@ -222,11 +247,27 @@ _RUNTIME_FIELDS = frozenset(field.name for field in dataclasses.fields(Runtime))
 
 def _runtime(scope: Any) -> Runtime[Any]:
     """Return a task's runtime as LangGraph's."""
-    ours = scope.runtime
-    info = ours.execution_info
-    given = {name: getattr(ours, name) for name in _RUNTIME_FIELDS if hasattr(ours, name)}
-    if "execution_info" in given and info is not None:
-        given["execution_info"] = ExecutionInfo(
-            **{field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
-        )
-    return Runtime(**given)
+    shared = scope.shared
+    given = {
+        "context": shared.context,
+        "store": shared.store,
+        "previous": scope.previous,
+        "execution_info": None if ExecutionInfo is None else _execution_info(scope),
+        "control": shared.control,
+        **scope.outlets(),
+    }
+    # An old LangGraph has fewer fields.
+    return Runtime(**{name: value for name, value in given.items() if name in _RUNTIME_FIELDS})
+
+
+def _execution_info(scope: Any) -> Any:
+    run_id = scope.shared.config.get("run_id")
+    return ExecutionInfo(
+        scope.checkpoint_id,
+        scope.checkpoint_ns,
+        scope.task_id,
+        scope.thread_id,
+        None if run_id is None else str(run_id),
+        scope.attempt,
+        scope.began,
+    )

@@ -13,7 +13,9 @@ from langgraph.types import Command
 from vecgraph.app import App
 from vecgraph.app.options import breakpoints
 from vecgraph.config import merge_configs
+from vecgraph.engine.batch import Engine
 from vecgraph.errors import UnsupportedError
+from vecgraph.interop.heard import Heard, hears
 from vecgraph.interop.inside import Inside
 from vecgraph.interop.lowering import check, child_of, lower
 from vecgraph.interop.pushed import with_handler
@@ -92,8 +94,15 @@ class LangGraphApp(App):
     is_guest = False
     """A graph around, which LangGraph runs, speaks for a thread of its own."""
 
+    loud: Any = None
+    """The engine of runs that callbacks hear of, made when there is the first."""
+
+    teller: Any = None
+    """Who tells callbacks of the one run that this copy is for."""
+
     def __init__(self, graph: Any) -> None:
         children = _children(graph)
+        self.children = children
         super().__init__(lower(graph, children), name=graph.name)
         for name, child in _called(graph, children).items():
             self.engine.tables.subgraphs.setdefault(name, child)
@@ -118,47 +127,119 @@ class LangGraphApp(App):
     def interrupt_after(self, nodes: Any) -> None:
         self.interrupt_after_nodes = nodes
 
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return the app's name; see LangChain's `Runnable.get_name`."""
+        return Pregel.get_name(self, suffix, name=name)  # type: ignore[arg-type]
+
+    def get_graph(self, config: Any = None, *, xray: int | bool = False, **drawn: Any) -> Any:
+        """Return the graph as LangGraph draws it; with ``result`` or ``traffic`` as ours."""
+        if drawn:
+            return super().get_graph(config, xray=xray, **drawn)
+        return Pregel.get_graph(self, config, xray=xray)  # type: ignore[arg-type]
+
+    async def aget_graph(self, config: Any = None, *, xray: int | bool = False) -> Any:
+        """Return the graph as LangGraph draws it; see `get_graph`."""
+        return self.get_graph(config, xray=xray)
+
     def invoke(self, input: Any, config: Any = None, **options: Any) -> Any:
         """Run once; see `App.invoke`."""
         inside = Inside(config)
+        app, heard = self._heard(inside)
         with inside:
-            return _shown(super().invoke(_ours(input), inside.config, **options))
+            if heard is None:
+                return _shown(super().invoke(_ours(input), inside.config, **options))
+            heard.start(input)
+            try:
+                found = _shown(App.invoke(app, _ours(input), inside.told(heard.config), **options))
+            except Exception as error:
+                heard.fail(their_error(error))
+                raise
+            heard.end(found)
+            return found
 
     async def ainvoke(self, input: Any, config: Any = None, **options: Any) -> Any:
         """Run once on the event loop; see `App.invoke`."""
         inside = Inside(config)
+        app, heard = self._heard(inside)
         with inside:
-            return _shown(await super().ainvoke(_ours(input), inside.config, **options))
+            if heard is None:
+                return _shown(await super().ainvoke(_ours(input), inside.config, **options))
+            await heard.astart(input)
+            told = inside.told(heard.config)
+            try:
+                found = _shown(await App.ainvoke(app, _ours(input), told, **options))
+            except Exception as error:
+                await heard.afail(their_error(error))
+                raise
+            await heard.aend(found)
+            return found
 
     def stream(self, input: Any, config: Any = None, **options: Any) -> Iterator[Any]:
         """Run once; yield chunks as they come; see `App.stream`."""
         inside = Inside(config)
-        chunks: Any = super().stream(_ours(input), inside.config, **inside.streaming(options))
+        app, heard = self._heard(inside)
+        told = inside.config
+        if heard is not None:
+            heard.start(input)
+            told = inside.told(heard.config)
+        chunks: Any = App.stream(app, _ours(input), told, **inside.streaming(options))
         try:
             while True:
                 with inside:
                     chunk = next(chunks, _ENDED)
                 if chunk is _ENDED:
-                    return
+                    break
                 yield chunk
+        except Exception as error:
+            if heard is not None:
+                heard.fail(error)
+            raise
         finally:
             with inside:
                 chunks.close()
+        if heard is not None:
+            heard.end(heard.output())
 
     async def astream(self, input: Any, config: Any = None, **options: Any) -> AsyncIterator[Any]:
         """Run once on the event loop; yield chunks as they come; see `App.stream`."""
         inside = Inside(config)
-        chunks: Any = super().astream(_ours(input), inside.config, **inside.streaming(options))
+        app, heard = self._heard(inside)
+        told = inside.config
+        if heard is not None:
+            await heard.astart(input)
+            told = inside.told(heard.config)
+        chunks: Any = App.astream(app, _ours(input), told, **inside.streaming(options))
         try:
             while True:
                 with inside:
                     chunk = await anext(chunks, _ENDED)
                 if chunk is _ENDED:
-                    return
+                    break
                 yield chunk
+        except Exception as error:
+            if heard is not None:
+                await heard.afail(error)
+            raise
         finally:
             with inside:
                 await chunks.aclose()
+        if heard is not None:
+            await heard.aend(heard.output())
+
+    def _heard(self, inside: Inside) -> tuple[Any, Heard | None]:
+        """Return the app that a call is run by, and who tells callbacks of it, if there are any."""
+        if not hears(inside.full, self.config):
+            return self, None
+        if self.loud is None:
+            self.loud = Engine(lower(self, self.children, heard=True))
+            self.loud.tables.subgraphs = self.engine.tables.subgraphs
+            # LangGraph's own Runnables write while they run.
+            self.loud.tables.quick = self.loud.control = None
+            self.loud.refused = "LangChain's callbacks hear of each run"
+        heard = Heard(self, inside.full)
+        program = self.loud.tables.program
+        changes = {"engine": self.loud, "program": program, "config": None, "teller": heard}
+        return self.copy(changes), heard
 
     def batch(self, inputs: Any, config: Any = None, **options: Any) -> Any:
         """Run many inputs, each as if it were alone; see `App.batch`."""
@@ -185,6 +266,8 @@ class LangGraphApp(App):
             put((*chunk[:2], their_values(chunk[2])))
 
         watcher = super()._watcher(shared, form, output_keys, shown)
+        if self.teller is not None:
+            watcher = self.teller.watcher(watcher)
         if shared.mail is not None:
             shared.config = with_handler(shared.config, shared.mail)
         return watcher

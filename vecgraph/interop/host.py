@@ -73,7 +73,7 @@ class HostTask(TaskScope):
         shared = Shared(full, path=f"{uuid4()}|")
         if runtime is not None:
             shared.context, shared.store = runtime.context, runtime.store
-            shared.control = runtime.control
+            shared.control = getattr(runtime, "control", None)  # not in old versions
         shared.saver = usable(given.get("__pregel_checkpointer"))
         shared.durability = given.get("__pregel_durability") or "async"
         shared.cache = given.get("__pregel_cache")

@@ -38,12 +38,14 @@ class Inside:
     ----------
     config : dict or None
         What the engine is to be given.
+    full : dict or None
+        What is said by the call and around it.
     """
 
-    __slots__ = ("_moves", "_scope", "_tokens", "config", "is_nested")
+    __slots__ = ("_moves", "_scope", "_tokens", "config", "full", "is_nested")
 
     def __init__(self, config: Any = None) -> None:
-        self.config = config
+        self.config = self.full = config
         self._moves, self.is_nested = False, False
         self._scope: TaskScope | None = None
         self._tokens: tuple[Token[Any], Token[Any] | None] | None = None
@@ -57,6 +59,7 @@ class Inside:
         if isinstance(config, list):
             return
         full: Any = ensure_config(config)
+        self.full = full
         if _TASK not in full["configurable"]:
             self.config = full
             return
@@ -69,6 +72,12 @@ class Inside:
             self._scope = ours
             self.config = None if config is None else bare(config)
         self._moves = True
+
+    def told(self, heard: Any) -> Any:
+        """Return what the engine is given of a call that callbacks hear of."""
+        if not self.is_nested:
+            return heard
+        return {**(self.config or {}), "callbacks": heard["callbacks"]}
 
     def streaming(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a stream: inside a task it shows values if nothing else is said."""

@@ -115,6 +115,8 @@ def their_error(error: BaseException) -> BaseException:
     make = _MADE.get(type(error))
     if make is None:
         return error
+    if not hasattr(their_errors, type(error).__name__):
+        return error  # an old LangGraph does not have it
     made: BaseException = make(error)
     for note in getattr(error, "__notes__", ()):
         made.add_note(note)
@@ -122,9 +124,7 @@ def their_error(error: BaseException) -> BaseException:
 
 
 def _by_name(error: BaseException) -> Any:
-    # An old LangGraph may not have it; ours then says more than nothing.
-    kind = getattr(their_errors, type(error).__name__, None)
-    return error if kind is None else kind(*error.args)
+    return getattr(their_errors, type(error).__name__)(*error.args)
 
 
 def _interrupt(error: Any) -> Any:

@@ -222,6 +222,10 @@ def labels_of(
     """
     if isinstance(returned, str):
         return [(_destination(node, returned, ends, nodes), None)]
+    if type(returned) is np.ndarray and returned.dtype.kind == "U" and returned.shape == (m,):
+        chosen = _by_text(node, returned, ends, nodes)
+        if chosen is not None:
+            return chosen
     labels = returned
     if not (type(labels) is np.ndarray and labels.shape == (m,) and labels.dtype.kind in "bui"):
         labels = column_of(node, "labels", returned, m).as_numpy()
@@ -229,15 +233,38 @@ def labels_of(
         return _by_bool(node, labels, ends, nodes)
     if labels.dtype.kind in "ui":
         return _by_code(node, labels, list(ends.values()) if ends else [])
-    chosen = []
-    for label in _distinct(node, labels, ends or [*nodes, END]):
+    return _by_object(node, labels.tolist(), ends, nodes)
+
+
+def _by_object(
+    node: str, labels: list[Any], ends: Mapping[Any, str] | None, nodes: Collection[str]
+) -> list[tuple[str, Where]]:
+    distinct = _distinct(node, labels, ends or [*nodes, END])
+    chosen = [_destination(node, label, ends, nodes) for label in distinct]
+    if len(distinct) == 1:
+        return [(chosen[0], None)]
+    codes = np.fromiter(map({label: i for i, label in enumerate(distinct)}.get, labels), np.intp)
+    return [(end, np.flatnonzero(codes == i)) for i, end in enumerate(chosen)]
+
+
+def _by_text(
+    node: str, labels: Any, ends: Mapping[Any, str] | None, nodes: Collection[str]
+) -> list[tuple[str, Where]] | None:
+    """Return the destinations of an array of text; None if one of them is not known."""
+    chosen: list[tuple[str, Where]] = []
+    left = len(labels)
+    for label in ends or [*nodes, END]:
+        if type(label) is not str or not left:
+            continue
         at = np.flatnonzero(labels == label)
-        chosen.append((_destination(node, label, ends, nodes), None if len(at) == m else at))
-    return chosen
+        left -= len(at)
+        if len(at):
+            where = None if len(at) == len(labels) else at
+            chosen.append((_destination(node, label, ends, nodes), where))
+    return None if left else chosen
 
 
-def _distinct(node: str, labels: Any, known: Collection[Any]) -> list[Any]:
-    listed = labels.tolist()
+def _distinct(node: str, listed: list[Any], known: Collection[Any]) -> list[Any]:
     try:
         return list(dict.fromkeys(listed))
     except TypeError as error:  # a list or an array a row: nothing that a path map may hold

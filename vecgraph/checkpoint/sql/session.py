@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,13 +69,23 @@ class SqliteSession:
     of : sqlite3.Connection or path
         A path is opened when it is first needed, and closed in the end; ``":memory:"`` is a
         database of its own.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
     """
 
     errors = sqlite3.Error
 
     def __init__(self, of: Any) -> None:
-        self._own = not isinstance(of, sqlite3.Connection)
-        self._conn: sqlite3.Connection | None = None if self._own else of
+        if not isinstance(of, sqlite3.Connection | str | os.PathLike):
+            raise TypeError(
+                f"SQLite is reached by a path or a sqlite3.Connection, not by {type(of)!r}.\n"
+                "Hint: pass the path; a connection of aiosqlite belongs to its own thread."
+            )
+        self._conn: sqlite3.Connection | None = of if isinstance(of, sqlite3.Connection) else None
+        self._own = self._conn is None
         self._path = of
         self.place = str(of) if self._own else "a SQLite connection"
 

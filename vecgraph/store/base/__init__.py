@@ -88,7 +88,7 @@ class BaseStore(ABC):
         refresh_ttl : bool, optional
             Whether its time to live begins again; None: as the store is configured.
         """
-        return self.batch([self._get_op(namespace, key, refresh_ttl)])[0]  # type: ignore[return-value]
+        return self._one(self._get_op(namespace, key, refresh_ttl))  # type: ignore[return-value]
 
     def search(
         self,
@@ -115,7 +115,7 @@ class BaseStore(ABC):
             Whether their times to live begin again; None: as the store is configured.
         """
         op = self._search_op(namespace_prefix, filter, limit, offset, query, refresh_ttl)
-        return self.batch([op])[0]  # type: ignore[return-value]
+        return self._one(op)  # type: ignore[return-value]
 
     def put(
         self,
@@ -146,11 +146,11 @@ class BaseStore(ABC):
         NotImplementedError
             The store has no times to live.
         """
-        self.batch([self._put_op(namespace, key, value, index, ttl)])
+        self._one(self._put_op(namespace, key, value, index, ttl))
 
     def delete(self, namespace: tuple[str, ...], key: str) -> None:
         """Delete an item if there is one."""
-        self.batch([self._delete_op(namespace, key)])
+        self._one(self._delete_op(namespace, key))
 
     def list_namespaces(
         self,
@@ -172,13 +172,13 @@ class BaseStore(ABC):
         limit, offset : int
         """
         op = self._list_op(prefix, suffix, max_depth, limit, offset)
-        return self.batch([op])[0]  # type: ignore[return-value]
+        return self._one(op)  # type: ignore[return-value]
 
     async def aget(
         self, namespace: tuple[str, ...], key: str, *, refresh_ttl: bool | None = None
     ) -> Item | None:
         """Do `get` without blocking."""
-        return (await self.abatch([self._get_op(namespace, key, refresh_ttl)]))[0]  # type: ignore[return-value]
+        return await self._aone(self._get_op(namespace, key, refresh_ttl))  # type: ignore[return-value]
 
     async def asearch(
         self,
@@ -193,7 +193,7 @@ class BaseStore(ABC):
     ) -> list[SearchItem]:
         """Do `search` without blocking."""
         op = self._search_op(namespace_prefix, filter, limit, offset, query, refresh_ttl)
-        return (await self.abatch([op]))[0]  # type: ignore[return-value]
+        return await self._aone(op)  # type: ignore[return-value]
 
     async def aput(
         self,
@@ -205,11 +205,11 @@ class BaseStore(ABC):
         ttl: float | NotProvided | None = NOT_PROVIDED,
     ) -> None:
         """Do `put` without blocking."""
-        await self.abatch([self._put_op(namespace, key, value, index, ttl)])
+        await self._aone(self._put_op(namespace, key, value, index, ttl))
 
     async def adelete(self, namespace: tuple[str, ...], key: str) -> None:
         """Do `delete` without blocking."""
-        await self.abatch([self._delete_op(namespace, key)])
+        await self._aone(self._delete_op(namespace, key))
 
     async def alist_namespaces(
         self,
@@ -222,7 +222,15 @@ class BaseStore(ABC):
     ) -> list[tuple[str, ...]]:
         """Do `list_namespaces` without blocking."""
         op = self._list_op(prefix, suffix, max_depth, limit, offset)
-        return (await self.abatch([op]))[0]  # type: ignore[return-value]
+        return await self._aone(op)  # type: ignore[return-value]
+
+    def _one(self, op: Op) -> Result:
+        """Do one operation."""
+        return self.batch([op])[0]
+
+    async def _aone(self, op: Op) -> Result:
+        """Do one operation without blocking."""
+        return (await self.abatch([op]))[0]
 
     def _get_op(self, namespace: tuple[str, ...], key: str, refresh: bool | None) -> GetOp:
         check_labels(namespace)
