@@ -245,16 +245,27 @@ def spread_over(scope: Scope, news: Value) -> Value:
 
 def flattened(kind: type, starred: list[bool]) -> Callable[..., Any]:
     """Return what makes a list or tuple of one row's items, of which some are spread out."""
+    if kind is list and starred == [True, False]:
+        return _one_more
 
     def make(*cells: Any) -> Any:
         items: list[Any] = []
         for cell, open_ in zip(cells, starred, strict=True):
-            if not open_:
-                items.append(cell)
-            elif type(cell) in {list, tuple}:
-                items += cell
+            if open_:
+                items += _listed(cell)
             else:
-                raise TypeError("left to the function")
+                items.append(cell)
         return kind(items)
 
     return make
+
+
+def _one_more(items: Any, last: Any) -> list[Any]:
+    return [*_listed(items), last]
+
+
+def _listed(cell: Any) -> Any:
+    """Return a list or tuple as it is; anything else may do anything when it is walked through."""
+    if type(cell) in {list, tuple}:
+        return cell
+    raise TypeError("left to the function")

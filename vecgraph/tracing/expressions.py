@@ -32,6 +32,7 @@ from vecgraph.tracing.kernels import (
     UNARY,
     contained,
     indexed,
+    made,
     operate,
     per_object,
     per_row,
@@ -486,7 +487,7 @@ class Expressions:
             vectors = [spelled(each(scope), scope.frame.n) for each in codes]
             if any(vector.kind == "x" for vector in vectors):
                 return DEAD
-            return per_object(make, vectors, scope.frame, careful=True)
+            return made(make, vectors, scope.frame)
 
         return code
 

@@ -29,6 +29,7 @@ __all__ = [
     "chosen",
     "contained",
     "indexed",
+    "made",
     "operate",
     "per_object",
     "per_row",
@@ -97,13 +98,20 @@ def per_row(
         return typed(_guarded(function, columns, frame), frame)
 
 
-def per_object(
-    function: Callable[..., Any], vectors: list[Vector], frame: Frame, *, careful: bool = False
-) -> Vector:
+def made(function: Callable[..., Any], vectors: list[Vector], frame: Frame) -> Vector:
+    """Make a list or tuple for each row; rows for which that raises are suspect."""
+    columns = [cells_of(vector, frame.n) for vector in vectors]
+    try:
+        cells = list(map(function, *columns))
+    except Exception:  # noqa: BLE001 - some row's own: found out which below
+        cells = _guarded(function, columns, frame)
+    return Vector("o", np.fromiter(cells, np.dtype(object), frame.n), own=True)
+
+
+def per_object(function: Callable[..., Any], vectors: list[Vector], frame: Frame) -> Vector:
     """Apply a function to each row's lists, tuples, dicts and plain values.
 
-    Rows with objects of other classes, which may do anything when they are asked, are suspect;
-    a `careful` function looks after that itself.
+    Rows with objects of other classes, which may do anything when they are asked, are suspect.
     """
     if all(vector.kind != "o" for vector in vectors):
         return per_row(function, vectors, frame)
@@ -114,7 +122,9 @@ def per_object(
         return function(*cells)
 
     columns = [cells_of(vector, frame.n) for vector in vectors]
-    return typed(_guarded(function if careful else known, columns, frame), frame)
+    if all(_BUILTIN.issuperset(map(type, column)) for column in columns):
+        known = function
+    return typed(_guarded(known, columns, frame), frame)
 
 
 def _guarded(function: Callable[..., Any], columns: list[list[Any]], frame: Frame) -> list[Any]:
