@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from vecgraph.checkpoint.base import ERROR, INTERRUPT, RESUME, empty_checkpoint
 from vecgraph.checkpoint.memory import InMemorySaver
+from vecgraph.errors import CorruptDataError, DamagedCheckpointError
 from vecgraph.testing.compare import difference
 from vecgraph.testing.savers import values
 
@@ -123,3 +126,30 @@ def test_a_hundred_thousand_writes_are_two_chunks() -> None:
     some = saver.pending_of(threads[::1000], np.zeros(n // 1000, np.int32))
     assert some.values == list(range(0, n, 1000))
     assert some.task_ids == tasks[::1000]
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_a_chunk_of_writes_that_was_changed_is_an_error_or_reads(compression) -> None:
+    """Storages find changed bytes by their checksums; here none looks."""
+    saver, n, chance = InMemorySaver(compression=compression), 40, random.Random(3)
+    threads, seq = saver.register_threads(prefix="t", count=n), np.zeros(n, np.int32)
+    paths = [f"p{i % 3}" for i in range(n)]
+    channels = [["x", ERROR][i % 2] for i in range(n)]
+    tasks = [f"task-{i}" for i in range(n)]
+    saver.put_writes_many(threads, seq, tasks, paths, channels, [{"v": i} for i in range(n)])
+    (header,) = saver.storage.find(["writes"])
+    whole = saver.storage._payloads[header.number]
+    refused = 0
+    for _ in range(600):
+        changed = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 4))):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        if chance.random() < 0.1:
+            del changed[chance.randrange(len(changed)) :]
+        saver.storage._payloads[header.number] = bytes(changed)
+        saver._shelf._cache.clear()
+        try:
+            assert len(saver.pending_of(threads, seq)) <= n
+        except (DamagedCheckpointError, CorruptDataError):
+            refused += 1
+    assert refused > 300

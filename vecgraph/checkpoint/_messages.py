@@ -63,7 +63,7 @@ def declared(message: bytes) -> Declared:
     """
     try:
         return _declared(message)
-    except struct.error as error:
+    except (struct.error, IndexError) as error:
         raise ValueError("the message ends before its parts do") from error
 
 

@@ -183,6 +183,12 @@ class WritesChunk:
     @cached_property
     def _said(self) -> list[tuple[Any, ...]]:
         """What the rows say, by name: task, path, place, channel, whether a blob, value."""
+        try:
+            return list(self._read())
+        except (pa.ArrowException, ValueError, IndexError) as error:
+            raise damaged(self.header, f"its columns do not agree ({error})", self.place) from error
+
+    def _read(self) -> Iterator[tuple[Any, ...]]:
         named = []
         for name in ("task_path", "channel"):
             codes, table = decoded(self._arrays[name])
@@ -190,7 +196,7 @@ class WritesChunk:
         tasks, idx, is_blob, values = (
             plain(self._arrays[name]).to_pylist() for name in ("task_id", "idx", "is_blob", "value")
         )
-        return list(zip(tasks, named[0], idx, named[1], map(bool, is_blob), values, strict=True))
+        return zip(tasks, named[0], idx, named[1], map(bool, is_blob), values, strict=True)
 
     def said(self, row: int) -> list[Any]:
         """Return what a row says, as one of a `RowsChunk` would."""
