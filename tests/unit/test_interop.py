@@ -8,13 +8,15 @@ from typing import Annotated, TypedDict
 import langgraph.errors
 import langgraph.types
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph import channels
 from langgraph.channels import BinaryOperatorAggregate
 from langgraph.channels.base import BaseChannel
 from langgraph.config import get_config, get_stream_writer
 from langgraph.errors import EmptyChannelError
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import push_message
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import NodeBuilder, Pregel
 from langgraph.runtime import Runtime
@@ -219,6 +221,17 @@ def test_routers_send_packets_and_nodes_return_commands() -> None:
     builder.add_conditional_edges(START, route)
     app = from_langgraph(builder)
     assert app.invoke({"n": 1, "log": []}) == {"n": 6, "log": ["went"]}
+
+
+@pytest.mark.parametrize("size", [1, 3, 300])
+def test_messages_are_pushed_whether_somebody_listens_or_not(size) -> None:
+    def push(state):
+        push_message(AIMessage("pushed", id="p"))
+        return {"messages": [AIMessage("returned", id="r")]}
+
+    app = from_langgraph(graph_of(push, schema=MessagesState))
+    for found in app.batch([{"messages": []} for _ in range(size)]):
+        assert [message.id for message in found["messages"]] == ["p", "r"]
 
 
 def test_a_node_that_returns_a_runnable_is_named() -> None:

@@ -18,7 +18,6 @@ from langgraph.runtime import Runtime
 
 from vecgraph.ambient import current_task
 from vecgraph.constants import TASKS
-from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.scope import TaskScope
 from vecgraph.engine.single import read, read_fresh
@@ -129,7 +128,8 @@ def config_of(scope: Any) -> dict[str, Any]:
         {
             SCOPE: here,
             "__pregel_task_id": here.task_id,
-            "__pregel_send": partial(_send, here),
+            # On the short way the scope itself takes what its task writes while it runs.
+            "__pregel_send": partial(_send, here if type(scope) is RunScope else scope),
             "__pregel_read": partial(_read, here),
             "__pregel_call": partial(call_task, here),
             "__pregel_scratchpad": _Pad(here),
@@ -181,11 +181,6 @@ def _fixed(scope: Any) -> Any:
 
 
 def _send(scope: Any, pairs: Sequence[tuple[str, Any]]) -> None:
-    if isinstance(scope, LaneScope):
-        raise UnsupportedError(
-            f"Node '{scope.node}' writes to channels while it runs, which rows of a lane cannot.\n"
-            "Hint: run such a graph with `invoke`, or with fewer rows than `app.engine.small`."
-        )
     scope.send([(name, our_send(v) if name == TASKS else v) for name, v in pairs])
 
 
