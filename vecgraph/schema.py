@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vecgraph.channels import BinaryOperatorAggregate, LastValue
-from vecgraph.channels.base import Channel
+from vecgraph.channels.base import BaseChannel, Channel
+from vecgraph.channels.custom import ObjectChannel, rule_for
 from vecgraph.channels.messages import Messages
 from vecgraph.constants import ROOT, TAG_HIDDEN
 from vecgraph.managed import ManagedValue, is_managed_value
@@ -193,8 +194,10 @@ def _declared(typ: Any, rules: Sequence[Any]) -> Channel | None:
         if isinstance(item, Channel):
             # The annotation's own object may serve other keys and graphs.
             return copy.copy(item)
-        if inspect.isclass(item) and issubclass(item, Channel):
-            return item(typ)
+        if isinstance(item, BaseChannel):
+            return ObjectChannel(item)
+        if inspect.isclass(item) and issubclass(item, Channel | BaseChannel):
+            return rule_for(item(typ))  # type: ignore[no-any-return]
     return None
 
 

@@ -70,7 +70,6 @@ WHY = {
     "graph.state.CompiledStateGraph(kwargs)": "made by `compile`, not by users",
     "types.Interrupt(deprecated_kwargs)": DEPRECATED,
     "types.PregelExecutableTask": "the inside of LangGraph's engine",
-    "channels.BaseChannel": "a channel is a rule here: subclass `vecgraph.channels.Channel`",
     "channels.DeltaChannel": "beta in LangGraph",
     "pregel.Pregel(deprecated_kwargs)": DEPRECATED,
     "pregel.NodeBuilder.write_to(kwargs)": "called `values` here; it takes the same",

@@ -150,3 +150,12 @@ def test_a_graph_of_one_engine_in_a_graph_of_the_other(make_saver, side) -> None
         theirs, _ = make_saver()
         wanted = played(in_turn(builder_of(count).compile(theirs)))
     assert difference(wanted, played(in_turn(app))) is None
+
+
+def test_an_answer_without_an_id_reaches_the_graph_of_ours_that_asks() -> None:
+    app = builder_of(from_langgraph(child_graph())).compile(InMemorySaver())
+    given = {"n": 1, "log": []}
+    state = app.invoke(given, CONFIG)
+    ids = {q.id: "out" for q in state["__interrupt__"]}
+    assert [q.value for q in app.invoke(Command(resume=ids), CONFIG)["__interrupt__"]] == ["inner?"]
+    assert app.invoke(Command(resume="plain"), CONFIG)["log"][-1] == "plain"

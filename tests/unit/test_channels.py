@@ -310,7 +310,7 @@ class TestMerging:
 
     def test_rounds_keep_the_order_of_each_position(self) -> None:
         write = Write(at(2, 0, 2, 2), Column.of([1, 2, 3, 4]), repeats=True)
-        rounds = rounds_of(None, write, write.values.as_numpy())
+        rounds = rounds_of(None, write, write.values.as_numpy(), 3)
         assert [(p.tolist(), v.tolist()) for p, v in rounds] == [
             ([2, 0], [1, 2]),
             ([2], [3]),

@@ -65,6 +65,8 @@ def test_an_app_is_given_back_as_it_is_and_copied_if_something_changes() -> None
     other = from_langgraph(app, interrupt_before=["up"])
     assert other.interrupt_before == {"up"}
     assert app.interrupt_before == frozenset()
+    app.interrupt_before = ["up"]
+    assert app.invoke({"n": 1, "log": []}) == {"n": 1, "log": []}
 
 
 def test_what_is_no_graph_is_refused() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from vecgraph.channels.any_value import AnyValue as AnyValue
 from vecgraph.channels.barrier import NamedBarrierValue as NamedBarrierValue
 from vecgraph.channels.barrier import NamedBarrierValueAfterFinish as NamedBarrierValueAfterFinish
+from vecgraph.channels.base import BaseChannel as BaseChannel
 from vecgraph.channels.base import Channel as Channel
 from vecgraph.channels.count import Count as Count
 from vecgraph.channels.ephemeral import EphemeralValue as EphemeralValue
@@ -29,6 +30,7 @@ from vecgraph.channels.variance import Variance as Variance
 __all__ = [
     "EWMA",
     "AnyValue",
+    "BaseChannel",
     "BinaryOperatorAggregate",
     "Channel",
     "Count",

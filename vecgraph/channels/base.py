@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from vecgraph.channels.holding import BaseChannel
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING
 from vecgraph.positions import Spans, spans_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Where
 
-__all__ = ["Channel", "Failure", "Folded", "Write"]
+__all__ = ["BaseChannel", "Channel", "Failure", "Folded", "Write"]
 
 Cell = Any
 """A run's state in one channel: what the rule keeps between supersteps, or `MISSING`."""

@@ -27,6 +27,7 @@ from vecgraph.interop.translate import (
     their_snapshot,
     their_values,
 )
+from vecgraph.interop.writers import Nothing
 from vecgraph.types import GraphOutput
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ def _called(graph: Any, children: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _take_the_long_way(engine: Engine, why: str) -> None:
+    """Have runs go one by one, the general way: LangGraph's own Runnables write while they run."""
+    engine.tables.quick = engine.tables.quick_on_loop = None
+    engine.control, engine.refused = None, why
+
+
 class LangGraphApp(App):
     """What `from_langgraph` returns: an app of ours that LangGraph takes for one of its own.
 
@@ -104,6 +111,8 @@ class LangGraphApp(App):
         children = _children(graph)
         self.children = children
         super().__init__(lower(graph, children), name=graph.name)
+        if any(isinstance(spec.writer, Nothing) for spec in self.program.nodes.values()):
+            _take_the_long_way(self.engine, "a node has writers of its own")
         for name, child in _called(graph, children).items():
             self.engine.tables.subgraphs.setdefault(name, child)
         given = {name: value for name, value in vars(graph).items() if name != "__orig_class__"}
@@ -233,9 +242,7 @@ class LangGraphApp(App):
         if self.loud is None:
             self.loud = Engine(lower(self, self.children, heard=True))
             self.loud.tables.subgraphs = self.engine.tables.subgraphs
-            # LangGraph's own Runnables write while they run.
-            self.loud.tables.quick = self.loud.control = None
-            self.loud.refused = "LangChain's callbacks hear of each run"
+            _take_the_long_way(self.loud, "LangChain's callbacks hear of each run")
         heard = Heard(self, inside.full)
         program = self.loud.tables.program
         changes = {"engine": self.loud, "program": program, "config": None, "teller": heard}

@@ -8,6 +8,7 @@ from typing import Any
 
 from vecgraph.channels import Topic
 from vecgraph.channels.base import Channel
+from vecgraph.channels.custom import rule_for
 from vecgraph.constants import TAG_HIDDEN, TASKS
 from vecgraph.managed import is_managed_value
 from vecgraph.nodes.action import Action
@@ -50,7 +51,7 @@ def lower(
     ValueError
         A channel has the name of the one of Sends.
     """
-    given = dict(channels or {})
+    given = {name: rule_for(rule) for name, rule in (channels or {}).items()}
     if not isinstance(given.setdefault(TASKS, Topic(Send, accumulate=False)), Topic):
         raise ValueError(  # noqa: TRY004 - LangGraph's type
             f"Channel '{TASKS}' is reserved and cannot be used in the graph."
