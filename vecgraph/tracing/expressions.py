@@ -17,7 +17,6 @@ from vecgraph.tracing.choices import (
     conjunction,
     defaulted,
     either,
-    flattened,
     is_none,
     member_of,
     operand_of,
@@ -26,21 +25,20 @@ from vecgraph.tracing.choices import (
     spread_over,
     value_of,
 )
+from vecgraph.tracing.displays import has_star, mapping, sequence, text
 from vecgraph.tracing.kernels import (
     BINARY,
     COMPARE,
     UNARY,
     contained,
     indexed,
-    made,
     operate,
     per_object,
-    per_row,
     truth,
 )
 from vecgraph.tracing.outside import Outside, is_constant, is_math
 from vecgraph.tracing.source import Refused
-from vecgraph.tracing.values import Struct, Value, spelled
+from vecgraph.tracing.values import Struct, Value
 from vecgraph.types import Command, Send
 
 if TYPE_CHECKING:
@@ -371,7 +369,7 @@ class Expressions:
     def _builtin(self, node: ast.Call, function: Any) -> Code:
         """Translate a call of a function of the tables."""
         only = node.args[0] if len(node.args) == 1 else None
-        if isinstance(only, ast.List | ast.Tuple) and not _has_star(only):
+        if isinstance(only, ast.List | ast.Tuple) and not has_star(only):
             called, arguments = OF_ITEMS.get(function), only.elts
         else:
             called, arguments = None, node.args
@@ -433,9 +431,10 @@ class Expressions:
         if "resume" in given or "graph" in given:
             raise self.refuse(node, "a Command with resume or graph is not traced")
         keys = tuple(name for name in names if name in given)
-        return self._struct(function.__name__, keys, [given[key] for key in keys])
+        return self.struct(function.__name__, keys, [given[key] for key in keys])
 
-    def _struct(self, kind: str, keys: tuple[Any, ...], items: list[ast.expr]) -> Code:
+    def struct(self, kind: str, keys: tuple[Any, ...], items: list[ast.expr]) -> Code:
+        """Return the code of a structure whose items are expressions."""
         codes = [self.code(item) for item in items]
 
         def make(scope: Scope) -> Value:
@@ -446,76 +445,6 @@ class Expressions:
 
         return make
 
-    def mapping(self, node: ast.Dict) -> Code:
-        """Translate a dict whose keys are constants."""
-        if any(key is None for key in node.keys):
-            return self._spread(node)
-        keys = []
-        for key in node.keys:
-            assert key is not None
-            try:
-                keys.append(self.constant_of(key))
-            except LookupError:
-                raise self.refuse(key, "a dict with computed keys is not traced") from None
-        if len(set(keys)) != len(keys):
-            raise self.refuse(node, "a dict with a key twice is not traced")
-        return self._struct("dict", tuple(keys), node.values)
-
-    def _spread(self, node: ast.Dict) -> Code:
-        """Translate ``{**state, "key": value, ...}``."""
-        first = node.values[0]
-        is_state = isinstance(first, ast.Name) and first.id == self.state
-        if node.keys[0] is not None or not is_state or None in node.keys[1:]:
-            raise self.refuse(
-                node, "a dict with ** is traced for the state alone, at its beginning"
-            )
-        rest = self.mapping(ast.copy_location(ast.Dict(node.keys[1:], node.values[1:]), node))
-        self.whole = True
-        return lambda scope: spread_over(scope, rest(scope))
-
-    def sequence(self, node: ast.List | ast.Tuple) -> Code:
-        """Translate a list or a tuple."""
-        kind = "list" if isinstance(node, ast.List) else "tuple"
-        if not _has_star(node):
-            return self._struct(kind, (), node.elts)
-        starred = [isinstance(item, ast.Starred) for item in node.elts]
-        items = [item.value if isinstance(item, ast.Starred) else item for item in node.elts]
-        codes = [self.code(item) for item in items]
-        make = flattened(list if kind == "list" else tuple, starred)
-
-        def code(scope: Scope) -> Value:
-            vectors = [spelled(each(scope), scope.frame.n) for each in codes]
-            if any(vector.kind == "x" for vector in vectors):
-                return DEAD
-            return made(make, vectors, scope.frame)
-
-        return code
-
-    def text(self, node: ast.JoinedStr) -> Code:
-        """Translate an f-string whose formats are constants."""
-        template, codes = "", []
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                template += str(part.value).replace("{", "{{").replace("}", "}}")
-                continue
-            assert isinstance(part, ast.FormattedValue)
-            template += "{" + self._format(part) + "}"
-            codes.append(self.code(part.value))
-        called = Called(template.format, lambda v, frame: per_row(template.format, v, frame), 0, 99)
-        return lambda scope: called([code(scope) for code in codes], scope.frame)
-
-    def _format(self, part: ast.FormattedValue) -> str:
-        conversion = "" if part.conversion < 0 else "!" + chr(part.conversion)
-        if part.format_spec is None:
-            return conversion
-        assert isinstance(part.format_spec, ast.JoinedStr)
-        spec = ""
-        for each in part.format_spec.values:
-            if not isinstance(each, ast.Constant) or {"{", "}"} & set(str(each.value)):
-                raise self.refuse(part, "a computed format is not traced")
-            spec += str(each.value)
-        return f"{conversion}:{spec}"
-
 
 _EXPRESSIONS: Final[dict[type, Callable[..., Code]]] = {
     ast.Attribute: Expressions.attribute,
@@ -524,13 +453,13 @@ _EXPRESSIONS: Final[dict[type, Callable[..., Code]]] = {
     ast.Call: Expressions.call,
     ast.Compare: Expressions.compare,
     ast.Constant: Expressions.constant,
-    ast.Dict: Expressions.mapping,
+    ast.Dict: mapping,
     ast.IfExp: Expressions.conditional,
-    ast.JoinedStr: Expressions.text,
-    ast.List: Expressions.sequence,
+    ast.JoinedStr: text,
+    ast.List: sequence,
     ast.Name: Expressions.name,
     ast.Subscript: Expressions.subscript,
-    ast.Tuple: Expressions.sequence,
+    ast.Tuple: sequence,
     ast.UnaryOp: Expressions.unary,
 }
 
@@ -551,10 +480,6 @@ _WORDS: Final = {
 def _name(node: ast.AST) -> str:
     kind = type(node).__name__
     return _WORDS.get(kind, kind)
-
-
-def _has_star(node: ast.List | ast.Tuple) -> bool:
-    return any(isinstance(item, ast.Starred) for item in node.elts)
 
 
 def _hashable(value: object) -> bool:
