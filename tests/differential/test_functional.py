@@ -27,7 +27,7 @@ from tests.differential.functional import ACTIONS, flows, history
 from vecgraph.testing.compare import difference
 
 logging.getLogger("langgraph").setLevel(logging.ERROR)
-logging.getLogger("vecgraph").setLevel(logging.ERROR)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 class State(TypedDict):

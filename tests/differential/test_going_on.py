@@ -18,7 +18,7 @@ from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.testing.compare import difference
 
 logging.getLogger("langgraph").setLevel(logging.ERROR)
-logging.getLogger("vecgraph").setLevel(logging.ERROR)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def compared(plan, todos, threads):

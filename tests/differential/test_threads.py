@@ -23,7 +23,7 @@ from vecgraph.checkpoint.memory import InMemorySaver as OurSaver
 from vecgraph.testing.compare import difference
 
 logging.getLogger("langgraph").setLevel(logging.ERROR)
-logging.getLogger("vecgraph").setLevel(logging.ERROR)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def library(graph, types, errors):
