@@ -83,13 +83,14 @@ def examples(count):
 
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
-@examples(60)
+@examples(20)
 def test_threads_go_as_in_langgraph(plan, todos, use_async) -> None:
     assume(not is_race(plan, use_async=use_async))
     first = ("start", 0, None, None)
     compared(plan, [first, *todos], use_async, ["door one"])
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
 @examples(15)

@@ -111,6 +111,8 @@ def function_of(lib, node, child, calls):
         update = {"log": log}
         if "sent" not in state:
             update["n"] = node.adds
+        if node.sends and "sent" in state:
+            return update  # or packets would send ever more packets
         if node.goto or node.sends:
             packets = [lib.Send(node.goto[0], {"n": i, "sent": True}) for i in range(node.sends)]
             return lib.Command(update=update, goto=packets or list(node.goto))
