@@ -99,7 +99,8 @@ class Past:
             for name in {name.removeprefix(PUSHED) for name in self._state.nodes[code]}:
                 where.setdefault(name, []).append(at)
         due = self._packets(begin, end)
-        for name in sorted(where):
+        # A node that the graph has no more is passed over, as in LangGraph.
+        for name in sorted(where.keys() & self._tables.nodes.keys()):
             at = np.sort(np.concatenate(where[name]))
             due.append(Due(self._tables.nodes[name], None if len(at) == n else at))
         return due

@@ -267,7 +267,7 @@ class TaskScope(TaskContext):
 
     def send(self, pairs: list[tuple[str, Any]]) -> None:
         """Add writes that the task makes while it runs."""
-        raise NotImplementedError("rows of a lane have no answers to note")
+        raise NotImplementedError("nothing notes what tasks write while they run")
 
     def take_answer(self) -> Any:
         """Take an answer that is meant for whoever asks first; None if there is none."""
