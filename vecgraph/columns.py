@@ -10,6 +10,7 @@ column into objects; nothing is cast, wrapped or rounded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -404,6 +405,8 @@ def _is_same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_is_same, a, b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_is_same(a[key], b[key]) for key in a)
+    if isinstance(a, datetime | time) and (a.fold != b.fold or a.tzinfo != b.tzinfo):
+        return False  # moments are equal that show another hour
     return bool(a == b or (isinstance(a, float) and a != a and b != b))  # noqa: PLR0124 - NaN
 
 

@@ -146,6 +146,8 @@ class RunStep:
             saver = ArrowSaver(folder, compression=compression, compact_on_close=False)
             return 1e6 * _cost(_ours(n_runs), saver) / _kept(n_runs)
 
+    track_microseconds.unit = "us"  # type: ignore[attr-defined]
+
     def track_bytes(self, n_runs: int, compression: Any) -> float:
         """Bytes in a folder, versions and metadata included."""
         with _folder() as folder:
@@ -153,6 +155,8 @@ class RunStep:
             _ours(n_runs)(saver)
             saver.close()
             return _size(folder) / _kept(n_runs)
+
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]
 
 
 class RunStepRatio:
@@ -176,11 +180,13 @@ class RunStepRatio:
                 theirs = TheirSaver()
             return ours / (_cost(_theirs(RIVAL_RUNS), theirs) / _kept(RIVAL_RUNS))
 
+    track_ratio.unit = "ratio"  # type: ignore[attr-defined]
+
 
 class Growing:
     """A list that gets a message of 130 bytes in each of 1,000 steps of one run."""
 
-    params = sizes(100, 1_000)
+    params = (sizes(100, 1_000),)
     param_names = ("n_steps",)
     version = "1"
     timeout = 300
@@ -212,6 +218,8 @@ class Growing:
                 self._run(StateGraph, saver, n_steps)
             return _size(folder)
 
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]
+
     def track_growth(self, n_steps: int) -> float:
         """Time of the last tenth of the steps over that of the second; 1 is flat."""
         with _folder() as folder, ArrowSaver(folder) as saver:
@@ -219,11 +227,13 @@ class Growing:
         tenth = n_steps // 10
         return (times[-1] - times[-tenth]) / (times[2 * tenth - 1] - times[tenth])
 
+    track_growth.unit = "ratio"  # type: ignore[attr-defined]
+
 
 class Resume:
     """Opening a folder and reading the states of all its runs."""
 
-    params = sizes(1_000, 100_000)
+    params = (sizes(1_000, 100_000),)
     param_names = ("n_runs",)
     version = "1"
     timeout = 300
@@ -249,7 +259,7 @@ class Resume:
 class Compact:
     """Putting the checkpoints of a batch into Arrow files."""
 
-    params = sizes(1_000, 100_000)
+    params = (sizes(1_000, 100_000),)
     param_names = ("n_runs",)
     version = "1"
     number = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 
 import numpy as np
@@ -124,3 +125,18 @@ def test_objects_holds_sequences_as_values() -> None:
     assert objects(iter([[1, 2], [3, 4]])).tolist() == [[1, 2], [3, 4]]
     assert objects([np.arange(2), np.arange(2)]).shape == (2,)
     assert objects([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.datetime(2020, 10, 25, 2, 30, fold=1),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+    ],
+    ids=["fold", "another zone", "another class of zone"],
+)
+def test_moments_that_would_show_another_hour_stay_objects(moment) -> None:
+    kind = pa.timestamp("us", None if moment.tzinfo is None else "UTC")
+    fitted = Column.of([moment]).fitted(kind, None, None)
+    assert list(map(repr, fitted.tolist())) == [repr(moment)]

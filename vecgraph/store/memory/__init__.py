@@ -136,7 +136,9 @@ class InMemoryStore(BaseStore):
         search, n = _Search(op, [], []), len(op.namespace_prefix)
         asks = bool(op.query) and self._index is not None
         # Without a query the first ones are enough.
-        enough = None if asks or op.offset < 0 or op.limit < 0 else op.offset + op.limit
+        enough = (
+            None if asks or op.filter or op.offset < 0 or op.limit < 0 else op.offset + op.limit
+        )
         for namespace, items in self._data.items():
             if namespace[:n] != op.namespace_prefix:
                 continue
