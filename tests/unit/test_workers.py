@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import threading
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from vecgraph.graph import END, START, StateGraph
 from vecgraph.types import interrupt
 from vecgraph.workers import cores as counting
 from vecgraph.workers import ran_in_threads
-from vecgraph.workers.parcel import pack, unpack
+from vecgraph.workers.parcel import dumps, pack, unpack
 
 LIMIT = {"recursion_limit": 25}
 
@@ -201,6 +202,20 @@ def test_a_graph_that_cannot_be_sent_says_so_or_stays() -> None:
         patch.setattr(sharing, "_PROCESSES_PAY", 0.0)
         patch.setattr(sharing, "cores", lambda: 2)
         assert app.batch({"n": np.arange(200)}, workers="auto").stats["workers"] == 1
+
+
+def test_each_process_finds_the_column_forms_of_functions_by_itself() -> None:
+    """They are known by addresses, under which another process has other functions."""
+    graph = StateGraph(State)
+    graph.add_node("half", lambda state: {"x": state["x"] / 2})
+    graph.add_edge(START, "half")
+    app, batch = graph.compile(), {"x": np.arange(200) * 0.5}
+    alone = app.batch(batch)
+    assert app.engine.tracing._found
+    sent = pickle.loads(dumps(app.engine.tracing))
+    assert not sent._found
+    assert sent._tables is None
+    assert app.batch(batch, workers=2).table.equals(alone.table)
 
 
 def test_an_exception_of_another_process_shows_where_it_was_raised() -> None:

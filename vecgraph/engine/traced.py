@@ -47,6 +47,10 @@ class Tracing:
         if mode == "require":
             self._require()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the column forms behind: they are known by addresses, which are this process's."""
+        return {**self.__dict__, "_found": {}, "_tables": None}
+
     def _require(self) -> None:
         for node in self._program.nodes.values():
             for what, action, reason in self._parts(node):
