@@ -75,8 +75,9 @@ class Wire(threading.Thread):
 
 @pytest.fixture(scope="module")
 def server():
-    moto = pytest.importorskip("moto.server")
-    started = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    from moto.server import ThreadedMotoServer  # here: it takes a second to load
+
+    started = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     started.start()
     yield started.get_host_and_port()[1]
     started.stop()
@@ -114,7 +115,7 @@ def bucket(server, monkeypatch, request):
 
 def test_checkpoints_in_s3_are_those_of_a_folder(server, bucket, tmp_path) -> None:
     saver = ArrowSaver(f"{bucket}/runs", filesystem=s3(server))
-    batch(saver, 10)
+    batch(saver, 3)
     expected = everything(saver)
     reader = ArrowSaver(f"{bucket}/runs", filesystem=s3(server), read_only=True)
     same(everything(reader), expected)
