@@ -53,7 +53,6 @@ CLASSES = {
 DEPRECATED = "deprecated in LangGraph"
 IMPORTED = "of another module, which LangGraph's happens to import"
 RUNNABLE = "of LangChain's Runnable: wrap the app in `RunnableLambda`, or come in by door two"
-SCHEMAS = "JSON schemas of inputs and outputs are not there yet"
 EVENTS = "event streams are experimental in LangGraph and not there"
 OURS = "an addition of vecgraph's"
 SETS = "an attribute of the object here, which has it all the same"
@@ -116,14 +115,11 @@ WHY = {
 """Why a name or a parameter is not there."""
 
 _METHODS = {
-    "InputType OutputType get_input_schema get_output_schema get_input_jsonschema "
-    "get_output_jsonschema get_context_jsonschema get_config_jsonschema config_schema": SCHEMAS,
     "stream_events astream_events": EVENTS,
     "cache cache_policy checkpointer config context_schema name retry_policy step_timeout store "
     "stream_eager stream_mode": SETS,
-    "as_tool assign astream_log atransform bind config_specs get_prompts input_schema map "
-    "output_schema pick pipe transform with_alisteners with_fallbacks with_listeners with_retry "
-    "with_types": RUNNABLE,
+    "as_tool assign astream_log atransform bind get_prompts map pick pipe transform "
+    "with_alisteners with_fallbacks with_listeners with_retry with_types": RUNNABLE,
     "validate": "what `compile` does",
 }
 _FORWARDED = "invoke ainvoke stream astream batch abatch batch_as_completed abatch_as_completed"

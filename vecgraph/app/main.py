@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vecgraph.app.cached import Cached
+from vecgraph.app.described import Described
 from vecgraph.app.drawn import Drawn
 from vecgraph.app.frames import FrameStreams
 from vecgraph.app.portions import ManyBatches
@@ -10,7 +11,7 @@ from vecgraph.app.portions import ManyBatches
 __all__ = ["App"]
 
 
-class App(ManyBatches, FrameStreams, Drawn, Cached):
+class App(ManyBatches, FrameStreams, Drawn, Described, Cached):
     """A graph that is ready to run: one run with `invoke`, many with `batch`.
 
     Made by ``StateGraph.compile()``; safe to use from many threads. See `Compiled` for

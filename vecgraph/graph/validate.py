@@ -86,9 +86,12 @@ def check_names(channels: Iterable[str], managed: Iterable[str], nodes: Iterable
     ValueError
         Names the channel, managed value or node.
     """
-    channels = list(channels)
+    channels, managed = list(channels), list(managed)
     if TASKS in channels:
         raise ValueError(f"Channel '{TASKS}' is reserved and cannot be used in the graph.")
+    both = sorted({*channels} & {*managed})
+    if both:
+        raise ValueError(f"Key '{both[0]}' is a channel in one schema, a managed value in another.")
     for kind, names in (("Channel", channels), ("Managed", managed), ("Node", nodes)):
         for name in names:
             if name in RESERVED:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from vecgraph.app import App
+from vecgraph.app.described import Described
 from vecgraph.app.options import breakpoints
 from vecgraph.config import merge_configs
 from vecgraph.engine.batch import Engine
@@ -31,9 +33,11 @@ from vecgraph.interop.writers import Nothing
 from vecgraph.types import GraphOutput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 __all__ = ["LangGraphApp", "app_of"]
+
+T = TypeVar("T")
 
 
 def app_of(graph: Any) -> LangGraphApp:
@@ -337,10 +341,29 @@ class LangGraphApp(App):
         return super()._addressed(config, for_update=for_update)
 
 
+_OWN = tuple(name for name in vars(Described) if not name.startswith("__"))
+"""What LangGraph's object says of itself: it knows its own channels and schemas."""
+
+
+def _as_in(theirs: Any) -> Callable[[type[T]], type[T]]:
+    """Give an app what LangGraph's class has where `App` speaks of a graph of ours."""
+
+    def give_back(cls: type[T]) -> type[T]:
+        for name in _OWN:
+            found = inspect.getattr_static(theirs, name, None)
+            if found is not None:
+                setattr(cls, name, found)
+        return cls
+
+    return give_back
+
+
+@_as_in(Pregel)
 class _OfPregel(LangGraphApp, Pregel[Any, Any, Any, Any]):  # type: ignore[misc]
     """An app that is a `Pregel`."""
 
 
+@_as_in(CompiledStateGraph)
 class _OfStateGraph(LangGraphApp, CompiledStateGraph[Any, Any, Any, Any]):  # type: ignore[misc]
     """An app that is a `CompiledStateGraph`."""
 
