@@ -1,7 +1,9 @@
 """A program that writes checkpoints until it is killed: ``python dying.py FOLDER DURABILITY``.
 
-With ``batch`` for the durability it runs a batch, and goes on where it was. For each line that it reads, a number of seconds, it forks a child that writes, kills it after that
-time, and prints the number of the last checkpoint that the child knew to be stored.
+With ``batch`` for the durability it runs a batch, and goes on where it was; with ``folder``,
+``objects`` or ``sqlite`` it writes, prunes and deletes threads with large values. For each line
+that it reads, a number of seconds, it forks a child that writes, kills it after that time, and
+prints the number of the last checkpoint that the child knew to be stored.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ import random
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from typing_extensions import TypedDict
 
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.base import empty_checkpoint
+from vecgraph.checkpoint.directory import lease
+from vecgraph.checkpoint.sqlite import SqliteSaver
 from vecgraph.graph import END, START, StateGraph
 
 THREADS = 3
@@ -106,6 +112,59 @@ def run_batch(folder: str, acks: int) -> None:
     time.sleep(60)
 
 
+LEFT = 4
+"""So many threads with large values are there, but for one more or less while one works."""
+
+
+def large_saver(kind: str, folder: str):
+    if kind == "sqlite":
+        return SqliteSaver(f"{folder}.sqlite")
+    if kind == "objects":
+        lease.LASTS, lease.RENEWED = 0.01, 60.0  # a killed writer is to be followed at once
+        Path(folder).mkdir(exist_ok=True)
+        return ArrowSaver("run", filesystem=SubTreeFileSystem(folder, LocalFileSystem()))
+    return ArrowSaver(folder)
+
+
+def large_values(n: int, of: int):
+    """Return what the checkpoint `of` of the thread `n` has: its own, and what others have too."""
+    return {"own": f"{n}.{of} " * 5000, "shared": f"{n % 3} " * 10_000, "both": f"{of} " * 10_000}
+
+
+def write_large(kind: str, folder: str, acks: int) -> None:
+    with large_saver(kind, folder) as saver:
+        n = max(map(int, saver.thread_ids()), default=0)
+        if is_whole(saver, n):
+            n += 1
+        else:
+            saver.delete_thread(str(n))  # whoever wrote it has died meanwhile
+        rng = random.Random(n)
+        while True:
+            put_large(saver, n)
+            os.write(acks, b"%d\n" % n)
+            saver.prune([str(n)])
+            for name in [name for name in saver.thread_ids() if int(name) <= n - LEFT]:
+                saver.delete_thread(name)
+            if rng.random() < 0.3:
+                saver.compact()
+            n += 1
+
+
+def is_whole(saver, n: int) -> bool:
+    found = saver.get_tuple({"configurable": {"thread_id": str(n)}})
+    return found is not None and bool(found.pending_writes)
+
+
+def put_large(saver, n: int) -> None:
+    at = {"configurable": {"thread_id": str(n), "checkpoint_ns": ""}}
+    for of in range(2):
+        made = empty_checkpoint()
+        made["channel_values"] = large_values(n, of)
+        made["channel_versions"] = dict.fromkeys(made["channel_values"], of + 1)
+        at = saver.put(at, made, {"step": of}, made["channel_versions"])
+    saver.put_writes(at, [("shared", "written " * 4000)], "task")
+
+
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -121,6 +180,8 @@ def main() -> None:
             os.close(reading)
             if durability == "batch":
                 run_batch(folder, writing)
+            elif durability in {"folder", "objects", "sqlite"}:
+                write_large(durability, folder, writing)
             else:
                 write(folder, durability, writing)
             os._exit(1)

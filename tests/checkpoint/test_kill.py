@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoint.dying import THREADS, batch, checkpoint
+from tests.checkpoint.dying import (
+    LEFT,
+    THREADS,
+    batch,
+    checkpoint,
+    large_saver,
+    large_values,
+)
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.testing.compare import difference
 
@@ -87,6 +94,56 @@ def steps_of(saver):
         values = item.checkpoint["channel_values"].get("log")
         found.setdefault(thread, []).append((item.metadata["step"], values))
     return found
+
+
+def check_large(folder, kind, last, before) -> int:
+    """Compare the threads with large values with what must be; return the newest."""
+    with large_saver(kind, str(folder)) as saver:
+        latest = reversed([*saver.list(None)])  # the newest of a thread comes first
+        found = {int(item.config["configurable"]["thread_id"]): item for item in latest}
+        newest = max(found)
+        assert last <= newest <= max(last, before) + 1
+        assert set(range(newest - LEFT + 2, newest)) <= found.keys() | {-1, -2}
+        assert min(found) >= last - LEFT - 1
+        for n, item in found.items():
+            of = item.metadata["step"]
+            assert of == 1 or n == newest
+            values = item.checkpoint["channel_values"]
+            assert difference(large_values(n, of), values) is None
+            if n <= last:
+                assert item.pending_writes == [("task", "shared", "written " * 4000)]
+        saver.compact()
+        assert saver._blobs.unused() == []
+    return newest
+
+
+def kill_with_large_values(folder, kind, points) -> None:
+    rng = random.Random(points)
+    command = [sys.executable, str(DYING), str(folder), kind]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        last, newest = -1, -1
+        for _ in range(points):
+            process.stdin.write(f"{rng.uniform(0.05, 0.5)}\n")
+            process.stdin.flush()
+            last = max(last, int(process.stdout.readline()))
+            if last >= 0:
+                newest = check_large(folder, kind, last, newest)
+        process.stdin.close()
+    assert newest > points
+
+
+@pytest.mark.parametrize("kind", ["folder", "objects", "sqlite"])
+def test_large_values_survive_a_kill_and_none_is_left_behind(tmp_path, kind) -> None:
+    kill_with_large_values(tmp_path / "run", kind, 7)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["folder", "objects", "sqlite"])
+def test_large_values_survive_hundreds_of_kills(tmp_path, kind) -> None:
+    kill_with_large_values(tmp_path / "run", kind, 300)
 
 
 @pytest.mark.soak

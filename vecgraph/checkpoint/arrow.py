@@ -95,6 +95,7 @@ class ArrowSaver(LogSaver):
     """
 
     storage: DirectoryStorage | ObjectStorage
+    _frees_at_once = False  # what its files take is given back when they are put together
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class ArrowSaver(LogSaver):
         unpack = self.packer.unpack if type(self.packer) is Packer else None
         parts = (self._shelf, self._threads, self._marks, self.storage)
         self._retries = False
-        self._compaction = Compaction(*parts, self._deletion, self._codec, unpack)
+        self._compaction = Compaction(*parts, self._deletion, self._codec, self._blobs, unpack)
         self._wanted = _wanted(retention)
         self._thins_at_exit = retention == "exit"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 
 from vecgraph.checkpoint.base import BaseCheckpointSaver
+from vecgraph.checkpoint.blobs import Blobs
 from vecgraph.checkpoint.codec import Codec
 from vecgraph.checkpoint.columnread import ColumnReader
 from vecgraph.checkpoint.columnwrite import ColumnWriter
@@ -45,6 +46,9 @@ T = TypeVar("T")
 class BulkSaver(BaseCheckpointSaver[Any]):
     """The parts of a log, and what they do for many threads at once; see `LogSaver`."""
 
+    _frees_at_once = True
+    """Whether deleting gives room back, and not only `compact`."""
+
     def __init__(
         self,
         storage: Storage,
@@ -68,7 +72,8 @@ class BulkSaver(BaseCheckpointSaver[Any]):
         parts = (self._shelf, self._threads, self._marks, self._views, self._codec)
         self._writer = Writer(*parts, snapshot_every)
         self._reader = Reader(*parts)
-        self._deletion = Deletion(*parts, self._writer, self._reader)
+        self._blobs = Blobs(self._shelf, self._marks, self._codec, counts=self._frees_at_once)
+        self._deletion = Deletion(*parts, self._writer, self._reader, self._blobs)
         self._column_reader = ColumnReader(self._shelf, self._marks, self._views, self._codec.load)
         self._column_writer = ColumnWriter(
             self._shelf, self._threads, self._marks, self._codec, self._writer, snapshot_every
@@ -94,6 +99,7 @@ class BulkSaver(BaseCheckpointSaver[Any]):
             self._marks.refresh()
         elif not self.storage.exclusive:
             self._marks.refresh()
+            self._codec.forget()  # somebody else may have taken blobs away
 
     def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
@@ -105,6 +111,29 @@ class BulkSaver(BaseCheckpointSaver[Any]):
                 # Something may be known by now that will never be stored.
                 self._stale = True
                 raise
+
+    def _delete(self, delete: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do what takes checkpoints away, and give room back where that is cheap."""
+        self._write(delete, *args, **kwargs)
+        if self._frees_at_once and self._blobs.is_worth_it:
+            self.compact()
+
+    def compact(self) -> None:
+        """Give back the room of large values that nothing refers to any more.
+
+        Values of `blob_at` bytes or more are kept once, whoever has them. They go when the last
+        one who has them was deleted: with the deletion where finding that out takes little in
+        comparison with what it may give back, else now.
+
+        Raises
+        ------
+        CheckpointWriteError
+            They could not be taken away; everything is as it was.
+        """
+        with self._lock:
+            # Others may write meanwhile: what they came to refer to stays.
+            found = self._read(self._blobs.unused_now)
+            self._write(self._blobs.drop, *found)
 
     def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:

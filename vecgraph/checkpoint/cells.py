@@ -280,6 +280,11 @@ class Cells:
             cells[one_by_one] = objects([load(k, d) for k, d in zip(kinds, data, strict=True)])
         return Column.of_cells(cells.tolist())
 
+    def digests(self) -> tuple[Values, list[bytes]]:
+        """Return the rows that refer to blobs, and the digests of those."""
+        rows = np.flatnonzero((self.said() == BLOB) | (self.marks & _IN_BLOB != 0))
+        return rows, taken(self.packed, rows).to_pylist() if len(rows) else []
+
     def items(self, where: Values, load: Callable[[int, bytes], Any]) -> Iterator[list[Any]]:
         """Return the items appended at each of `where`."""
         kinds = np.where(self.marks[where] & _IN_BLOB, BLOB, PACKED).tolist()

@@ -287,6 +287,16 @@ class ColumnChunk:
                 raise damaged(self.header, f"channel {channel!r} ({error})", self.place) from error
         return self._cells[channel]
 
+    def digests(self) -> Iterator[tuple[Values, list[bytes]]]:
+        """Return, channel by channel, the rows that refer to blobs, and the digests of those."""
+        for parts in self._parts.values():
+            if "packed" not in parts:
+                continue
+            wanted = {part: at for part, at in parts.items() if part in {"packed", "marker"}}
+            rows, digests = Cells.of(len(self), wanted, self.column).digests()
+            if len(rows):
+                yield rows, digests
+
     @cached_property
     def threads(self) -> Values:
         """Thread of each row, int64."""

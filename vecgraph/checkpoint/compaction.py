@@ -16,6 +16,7 @@ from vecgraph.checkpoint.openrows import open_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from vecgraph.checkpoint.blobs import Blobs
     from vecgraph.checkpoint.chunks import Row, RowsChunk
     from vecgraph.checkpoint.codec import Codec
     from vecgraph.checkpoint.deletion import Deletion
@@ -58,6 +59,11 @@ class Rewritable(Protocol):
         """Whether anything was appended or taken away since the last time."""
         ...
 
+    @property
+    def has_dropped(self) -> bool:
+        """Whether anything was taken away since the last time."""
+        ...
+
     def is_compact(self, header: Header) -> bool:
         """Return whether a chunk lies where `rewrite` put it."""
         ...
@@ -66,14 +72,15 @@ class Rewritable(Protocol):
 class Compaction:
     """Puts chunks together. Called by one thread at a time.
 
-    What rows of deleted threads say is left out, unless others have their past in them.
+    What rows of deleted threads say is left out, unless others have their past in them, and so
+    are the blobs that nothing refers to then.
 
     Parameters
     ----------
     shelf, threads, marks
         Of the log.
     storage : Rewritable
-    deletion, codec
+    deletion, codec, blobs
         Of the log.
     unpack : callable or None
         Returns the value of packed bytes; None: nobody else is to read values.
@@ -87,12 +94,15 @@ class Compaction:
         storage: Rewritable,
         deletion: Deletion,
         codec: Codec,
+        blobs: Blobs,
         unpack: Callable[[bytes], Any] | None,
     ) -> None:
         self._unpack = unpack
         self._deletion = deletion
         self._codec = codec
+        self._blobs = blobs
         self._thin: dict[int, set[int]] = {}
+        self._is_less = False
         self._shelf = shelf
         self._threads = threads
         self._marks = marks
@@ -110,25 +120,41 @@ class Compaction:
         self._shelf.drain()
         self._marks.refresh()
         self._thin = {}
-        left = [] if wanted is None else self._thinned(wanted)
+        marks = self._shelf.find(["marks"])
+        self._is_less = self._storage.has_dropped or not all(map(self._storage.is_compact, marks))
+        left = self._thinned(wanted) if self._is_less or wanted is not None else []
         if not left and not self._storage.is_scattered:
             return
+        self._is_less |= bool(left)
+        unused = self._unused(left) if self._is_less else []
         columns = [h for h in self._shelf.find(["columns"]) if self._is_due(h)]
         rows = self._mergeable()
         new = [*self._merged(rows), *self._thin_chunks(left)]
         old = [header for headers in rows.values() for header in headers]
-        self._storage.rewrite(self._all(new, columns), [*old, *columns], labels=_LABELS)
+        self._storage.rewrite(self._all(new, columns), [*old, *columns, *unused], labels=_LABELS)
 
-    def _thinned(self, wanted: Callable[[int], bool]) -> list[Row]:
+    def _unused(self, left: Sequence[Row]) -> list[Header]:
+        """Return the blobs that nothing refers to once `left` has taken the place of threads."""
+        return self._blobs.unused(self._left_out, (body for _, _, body in left))
+
+    def _thinned(self, wanted: Callable[[int], bool] | None) -> list[Row]:
         """Return what takes the place of the threads that lose checkpoints."""
-        early = self._early()
+        stuck, pruned = self._stuck(), set(self._marks.with_gone_rows())
         left: list[Row] = []
         for number, _, _ in list(self._threads.living()):
-            found = None if number in early else self._deletion.thinned(number, wanted)
+            if wanted is None and number not in pruned:
+                continue
+            is_stuck = any(header.lo <= number <= header.hi for header in stuck)
+            found = None if is_stuck else self._deletion.thinned(number, wanted)
             if found is not None:
                 rows, self._thin[number] = found
                 left += rows
         return left
+
+    def _stuck(self) -> list[Header]:
+        """Return the chunks that stay as they are, so that nothing can take their place."""
+        early = self._early()
+        return [h for h in self._shelf.find(["entries", "writes"]) if early and _touches(h, early)]
 
     def _thin_chunks(self, rows: list[Row]) -> Iterator[tuple[str, Chunk]]:
         for chunk in self._codec.taken():  # a list that was appended to may be large as a whole
@@ -147,7 +173,7 @@ class Compaction:
     def _mergeable(self) -> dict[Kind, list[Header]]:
         """Return the chunks of rows that may be put together, by kind."""
         found: dict[Kind, list[Header]] = {}
-        early = self._early()
+        early, in_columns = self._early(), self._written_in_columns()
         for kind in _IN_ROWS:
             headers = [
                 header
@@ -155,6 +181,7 @@ class Compaction:
                 if _is_mergeable(header)
                 and self._is_due(header)
                 and (kind in {"threads", "marks"} or not _touches(header, early))
+                and (kind != "writes" or not any(_meets(header, other) for other in in_columns))
             ]
             if headers:
                 found[kind] = headers
@@ -167,6 +194,14 @@ class Compaction:
         """
         headers = [h for h in self._shelf.find(["writes"]) if h.seq_lo < 0]
         return {int(t) for chunk in self._shelf.rows(headers) for t in chunk.threads}
+
+    def _written_in_columns(self) -> list[Header]:
+        """Return the chunks of writes that stay as they are.
+
+        Which of two writes counts is told by the numbers of their chunks, so those that are
+        beside them stay too.
+        """
+        return [header for header in self._shelf.find(["writes"]) if not is_rows(header)]
 
     def _merged(self, found: Mapping[Kind, Sequence[Header]]) -> Iterator[tuple[str, Chunk]]:
         for kind, headers in found.items():
@@ -212,7 +247,7 @@ class Compaction:
         """Return whether a chunk is to be put together with others."""
         if not self._storage.is_compact(header):
             return True
-        if header.kind not in {"entries", "writes", "columns"}:
+        if header.kind not in {"entries", "writes", "columns"} or not self._is_less:
             return False
         if header.kind == "columns":
             chunk: Any = self._shelf.column(header)
@@ -224,7 +259,7 @@ class Compaction:
         """Return which rows are not needed any more."""
         if kind not in {"entries", "writes", "columns"}:
             return np.zeros(len(threads), np.bool_)
-        out = self._gone_in(threads)
+        out = self._marks.lost(threads)
         if self._thin:
             thin = np.isin(threads, list(self._thin))
             if kind == "writes":
@@ -232,14 +267,6 @@ class Compaction:
                     thin[at] = int(seqs[at]) not in self._thin[int(threads[at])]
             out = out | thin
         return out
-
-    def _gone_in(self, threads: Values) -> Mask:
-        """Return which of some threads were deleted, and nobody builds on them."""
-        gone = self._marks.which_gone(threads)
-        for thread in np.unique(threads[gone]).tolist():
-            if self._marks.heirs(thread, thread):
-                gone &= threads != thread
-        return gone
 
     def _opened(self, headers: Sequence[Header]) -> Iterator[tuple[str, Chunk]]:
         """Return chunks in column form as any program reads them."""
@@ -293,6 +320,10 @@ class _Waiting:
 def _is_mergeable(header: Header) -> bool:
     """Return whether a chunk says what it says in rows, for vecgraph alone or for others too."""
     return is_rows(header) or header.kind == "entries"
+
+
+def _meets(header: Header, other: Header) -> bool:
+    return header.lo <= other.hi and header.hi >= other.lo
 
 
 def _touches(header: Header, threads: set[int]) -> bool:

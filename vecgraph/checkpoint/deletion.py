@@ -14,6 +14,7 @@ from vecgraph.checkpoint.writer import dropped, newer, news
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from vecgraph.checkpoint.blobs import Blobs
     from vecgraph.checkpoint.chunks import Row as RawRow
     from vecgraph.checkpoint.codec import Codec
     from vecgraph.checkpoint.marks import Marks
@@ -39,7 +40,7 @@ class Deletion:
 
     Parameters
     ----------
-    shelf, threads, marks, views, codec, writer, reader
+    shelf, threads, marks, views, codec, writer, reader, blobs
         Of the log.
     """
 
@@ -52,6 +53,7 @@ class Deletion:
         codec: Codec,
         writer: Writer,
         reader: Reader,
+        blobs: Blobs,
     ) -> None:
         self._shelf = shelf
         self._threads = threads
@@ -60,6 +62,7 @@ class Deletion:
         self._codec = codec
         self._writer = writer
         self._reader = reader
+        self._blobs = blobs
 
     def thread(self, thread_id: str) -> None:
         """Delete a thread with all its namespaces."""
@@ -70,8 +73,12 @@ class Deletion:
         headers = self._shelf.find(_OF_THREADS, number, number)
         own = [header for header in headers if header.lo == header.hi]
         has_heirs = self._marks.heirs(number, number)
-        if has_heirs or len(own) < len(headers):
-            # Others are in those chunks, or build on them.
+        if not has_heirs:
+            self._blobs.deleted(number, headers)
+        has_past = self._marks.lineage(number, number) != [(number, number)]
+        if has_heirs or has_past or len(own) < len(headers):
+            # Others are in those chunks, or build on them; or those that this one builds on are
+            # to know that it is gone.
             self._hide([(number, -1)])
         apart = [h for h in own if h.kind != "threads" or len(own) == len(headers)]
         if apart and not has_heirs:
@@ -143,6 +150,7 @@ class Deletion:
         apart = all(header.lo == header.hi for header in headers)
         if apart and not self._marks.heirs(number, number) and not self._has_deltas(latest):
             chunks = [self._rewritten(latest), *self._writes_of(latest, headers)]
+            self._blobs.deleted(number, headers)
             self._shelf.replace(headers, [*self._codec.taken(), *chunks])
         else:
             gone = self._marks.gone(number) | {latest.seq}
@@ -175,27 +183,29 @@ class Deletion:
         return self._views.view(row.thread).seq_of(said[0]) is None
 
     def thinned(
-        self, number: int, wanted: Callable[[int], bool]
+        self, number: int, wanted: Callable[[int], bool] | None
     ) -> tuple[list[RawRow], set[int]] | None:
         """Return what is left of a thread: its latest checkpoint, and those that are wanted.
 
         Parameters
         ----------
-        wanted : callable
-            Gets a place.
+        wanted : callable or None
+            Gets a place; None: all are.
 
         Returns
         -------
         tuple or None
             Rows of ``entries``, each of which says everything, and their places. None: all stay,
-            since all are wanted or others build on them.
+            since all are wanted or others build on them. Those that were deleted one by one stay
+            too, unless only one is left: each of several would have to say everything.
         """
         rows, gone = self._visible(number), self._marks.gone(number)
         latest = self._views.view(number).latest(gone)
         if latest is None or self._marks.heirs(number, number) or self._has_deltas(latest):
             return None
-        kept = [row for row in rows if row.seq == latest.seq or wanted(row.seq)]
-        if len(kept) == len(rows):
+        kept = [row for row in rows if row.seq == latest.seq or wanted is None or wanted(row.seq)]
+        is_alone = len(kept) == 1 and len(self._views.view(number).seqs) > 1
+        if len(kept) == len(rows) and not is_alone:
             return None
         left = []
         for row in kept:

@@ -117,11 +117,11 @@ class LogSaver(BulkSaver):
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread with all its namespaces."""
-        self._write(self._deletion.thread, str(thread_id))
+        self._delete(self._deletion.thread, str(thread_id))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints whose metadata have one of these ``run_id``."""
-        self._write(self._deletion.runs, list(run_ids))
+        self._delete(self._deletion.runs, list(run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread; values that both have are stored once."""
@@ -129,7 +129,7 @@ class LogSaver(BulkSaver):
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete all checkpoints of threads but the latest of each namespace."""
-        self._write(self._deletion.prune, [str(thread) for thread in thread_ids], strategy)
+        self._delete(self._deletion.prune, [str(thread) for thread in thread_ids], strategy)
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]

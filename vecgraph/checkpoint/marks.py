@@ -87,6 +87,14 @@ class Marks:
             gone |= (threads >= lo) & (threads <= hi)
         return gone
 
+    def lost(self, threads: Values) -> Mask:
+        """Return which of some threads were deleted, and have no living heirs."""
+        gone = self.which_gone(threads)
+        for thread in np.unique(threads[gone]).tolist():
+            if self.heirs(thread, thread):
+                gone &= threads != thread
+        return gone
+
     def gone(self, thread: int) -> set[int]:
         """Return the places of a thread's checkpoints that were deleted one by one."""
         return self._known.rows.get(thread, set())

@@ -51,6 +51,11 @@ class MemoryStorage:
         self._threads = 0
         self.nbytes = 0
 
+    @property
+    def chunks(self) -> int:
+        """The number that the next chunk gets."""
+        return self._next
+
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush."""
         self._make_room(sum(len(chunk.payload) + _OVERHEAD for chunk in chunks))

@@ -102,6 +102,11 @@ class Storage(Protocol):
     place: str
     exclusive: bool
 
+    @property
+    def chunks(self) -> int:
+        """The number that the next chunk gets: how many there have ever been."""
+        ...
+
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush: all of `chunks` or, after a failure, none.
 

@@ -85,7 +85,9 @@ class TableRules(RuleBasedStateMachine):
     def _places(self) -> dict[tuple[str, str, str], tuple[int, int]]:
         """Return number and place of each checkpoint that is there."""
         found = {}
-        for thread, ns in self.model.threads:
+        for (thread, ns), stored in self.model.threads.items():
+            if not stored:
+                continue  # all that it had was deleted
             (number,) = self.saver.find_threads([thread], ns=ns).tolist()
             past = History(Source(self.saver, [thread], ns))
             for name, seq in zip(past.column("checkpoint_id").tolist(), past.seq, strict=True):

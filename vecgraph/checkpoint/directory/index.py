@@ -41,6 +41,8 @@ class Index:
     Attributes
     ----------
     next_flush, next_number, next_thread : int
+    has_dropped : bool
+        Whether a record took a chunk away.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Index:
         self._headers = HeaderTable()
         self._records: dict[int, Record] = {}
         self.damages = damages
+        self.has_dropped = False
         self.next_flush = manifest.next_flush
         self.next_number = manifest.next_number
         self.next_thread = manifest.next_thread
@@ -68,6 +71,7 @@ class Index:
             Of the chunks that are there now and were not before.
         """
         dropped = {record.header.number for record in records if record.flags & DROP}
+        self.has_dropped |= bool(dropped)
         for number in dropped & self._records.keys():
             self._headers.drop(self._records.pop(number).header)
         added = []

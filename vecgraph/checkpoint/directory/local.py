@@ -188,6 +188,11 @@ class DirectoryStorage:
                 self._index.take(self._pending)
                 self._pending = []
 
+    @property
+    def chunks(self) -> int:
+        """The number that the next chunk gets."""
+        return self._index.next_number
+
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush."""
         headers = self._index.take(self._writer().write([], chunks, durable=durable))
@@ -251,6 +256,11 @@ class DirectoryStorage:
         """Whether anything was appended or taken away since `rewrite`."""
         first = self._manifest.next_flush
         return self._index.next_flush > (first + 1 if self._manifest.generation else first)
+
+    @property
+    def has_dropped(self) -> bool:
+        """Whether anything was taken away since `rewrite`."""
+        return self._index.has_dropped
 
     def is_compact(self, header: Header) -> bool:
         """Return whether a chunk lies in a file, and those are not too many."""

@@ -193,6 +193,11 @@ class ObjectStorage:
         except OSError as error:
             raise CheckpointWriteError.of(self.place, error) from error
 
+    @property
+    def chunks(self) -> int:
+        """The number that the next chunk gets."""
+        return self._index.next_number
+
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush; it is always durable."""
         return self._put([], chunks) if chunks else []
@@ -269,6 +274,11 @@ class ObjectStorage:
 
     def _held(self) -> set[int]:
         return {record.segment for record in self._index.records()}
+
+    @property
+    def has_dropped(self) -> bool:
+        """Whether anything was taken away since `rewrite`."""
+        return self._index.has_dropped
 
     def is_compact(self, header: Header) -> bool:
         """Return whether a chunk lies in a file, and those are not too many."""

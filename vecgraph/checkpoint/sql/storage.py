@@ -120,6 +120,11 @@ class SqlStorage:
         self._memo.sees(before[0], before[2])
         return before
 
+    @property
+    def chunks(self) -> int:
+        """The number that the next chunk gets, as the last transaction saw it."""
+        return self._next[0]
+
     def append(self, chunks: Sequence[Chunk], *, durable: bool = True) -> list[Header]:
         """Append a flush, durable always."""
         if not chunks:
