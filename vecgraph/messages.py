@@ -14,6 +14,8 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from vecgraph.types import Overwrite, get_overwrite
+
 __all__ = [
     "REMOVE_ALL_MESSAGES",
     "AnyMessage",
@@ -24,10 +26,12 @@ __all__ = [
     "coerced",
     "id_of",
     "merge_by_id",
+    "merge_delta",
     "message_of",
     "removes",
     "role_of",
     "since_cleared",
+    "stamped",
     "unknown_id",
     "with_ids",
 ]
@@ -42,6 +46,8 @@ REMOVE_ALL_MESSAGES = "__remove_all__"
 """Id of a `RemoveMessage` that removes every message before it."""
 
 _ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
+_STAMPED = frozenset(["ai", "assistant", "function", "human", "system", "tool", "user"])
+"""Roles by which a `DeltaChannel` knows a dict to be a message; and the type ``remove``."""
 _KNOWN = frozenset(
     ["ai", "assistant", "developer", "function", "human", "remove", "system", "tool", "user"]
 )
@@ -273,6 +279,92 @@ def _named(message: AnyMessage) -> AnyMessage:
         return {**message, "id": fresh}
     message.id = fresh
     return message
+
+
+def stamped(written: Any, *, whole: bool = False) -> Any:
+    """Return a write whose messages have ids; dicts get theirs in copies, objects in place.
+
+    Parameters
+    ----------
+    written : object
+        What one task wrote: a message, a list of them, an `Overwrite`, or something else.
+    whole : bool
+        All of it are messages: strings and pairs become some, too.
+    """
+    anew, value = get_overwrite(written)
+    if not anew:
+        if isinstance(written, list):
+            return [_stamped(item, whole=whole) for item in written]
+        return _stamped(written, whole=whole)
+    if not isinstance(value, list | tuple):
+        return written
+    if not whole:
+        for item in value:
+            if not isinstance(item, dict):
+                _stamped(item, whole=False)
+        return written
+    return Overwrite(type(value)([_stamped(item, whole=True) for item in value]))
+
+
+def _stamped(item: Any, *, whole: bool) -> Any:
+    if isinstance(item, dict):
+        # Others than messages may have such keys: only known roles count.
+        known = item.get("role") in _STAMPED or item.get("type") in _STAMPED | {"remove"}
+        return _named(item) if known and not item.get("id") else item
+    if _is_object(item):
+        return item if item.id is not None else _named(item)
+    if not whole:
+        return item
+    try:
+        message = message_of(item)
+    except (ValueError, NotImplementedError):
+        return item  # the reducer refuses it
+    return message if id_of(message) else _named(message)
+
+
+def _is_object(item: Any) -> bool:
+    langchain = sys.modules.get("langchain_core.messages")
+    return isinstance(item, RemoveMessage) or (
+        langchain is not None and isinstance(item, langchain.BaseMessage)
+    )
+
+
+def merge_delta(state: Any, writes: Sequence[Any]) -> list[AnyMessage]:
+    """Merge the writes of a superstep into a list of messages, for `DeltaChannel`.
+
+    As `add_messages`, but a message to be removed that does not exist is no error, and nothing
+    gets an id here.
+
+    Parameters
+    ----------
+    state : list of messages
+    writes : sequence
+        Each a message or a list of them.
+
+    Examples
+    --------
+    >>> hello = {"role": "user", "content": "hello", "id": "1"}
+    >>> merge_delta([hello], [[RemoveMessage(id="1")], {**hello, "content": "hi"}])
+    [{'role': 'user', 'content': 'hi', 'id': '1'}]
+    """
+    flat = [item for write in writes for item in (write if isinstance(write, list) else [write])]
+    messages = [item if _is_object(item) else message_of(item) for item in flat]
+    cleared = since_cleared(messages)
+    before: Sequence[Any] = state if cleared is None else ()
+    merged = [item if _is_object(item) else message_of(item) for item in before]
+    place = {id_of(m): at for at, m in enumerate(merged) if id_of(m) is not None}
+    gone: set[int] = set()
+    for message in messages if cleared is None else cleared:
+        key = id_of(message)
+        if key is not None and removes(message):
+            gone.update({place.pop(key)} if key in place else ())
+        elif key in place:
+            merged[place[key]] = message
+        else:
+            if key is not None:
+                place[key] = len(merged)
+            merged.append(message)
+    return [message for at, message in enumerate(merged) if at not in gone]
 
 
 def _all_have_ids(messages: list[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import inspect
 import sys
@@ -192,8 +191,7 @@ def _marks(typ: Any, extras: Sequence[Any]) -> dict[str, Any]:
 def _declared(typ: Any, rules: Sequence[Any]) -> Channel | None:
     for item in rules:
         if isinstance(item, Channel):
-            # The annotation's own object may serve other keys and graphs.
-            return copy.copy(item)
+            return item.declared(typ)
         if isinstance(item, BaseChannel):
             return ObjectChannel(item)
         if inspect.isclass(item) and issubclass(item, Channel | BaseChannel):

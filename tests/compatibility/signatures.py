@@ -69,7 +69,6 @@ WHY = {
     "graph.state.CompiledStateGraph(kwargs)": "made by `compile`, not by users",
     "types.Interrupt(deprecated_kwargs)": DEPRECATED,
     "types.PregelExecutableTask": "the inside of LangGraph's engine",
-    "channels.DeltaChannel": "beta in LangGraph",
     "pregel.Pregel(deprecated_kwargs)": DEPRECATED,
     "pregel.NodeBuilder.write_to(kwargs)": "called `values` here; it takes the same",
     "config.BaseStore": IMPORTED,

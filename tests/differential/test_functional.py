@@ -13,7 +13,7 @@ import langgraph.func
 import langgraph.graph
 import langgraph.types
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
@@ -23,7 +23,7 @@ import vecgraph.func
 import vecgraph.graph
 import vecgraph.types
 from tests.differential.door_two import DoorTwo, HandedOver
-from tests.differential.functional import ACTIONS, flows, history
+from tests.differential.functional import ACTIONS, Flow, flows, history
 from vecgraph.testing.compare import difference
 
 logging.getLogger("langgraph").setLevel(logging.ERROR)
@@ -88,8 +88,13 @@ EXAMPLES = settings(
 )
 
 
+# A task that ran anew before the question leaves the answer to be told a second time.
+TOLD_TWICE = Flow((("try", "bad", 2), ("call", "asks", 0), ("call", "asks", 0), ("ask", 1)))
+
+
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(flow=flows(), todos=st.lists(ACTIONS, min_size=1, max_size=5))
+@example(flow=TOLD_TWICE, todos=[("resume", 0), ("resume", 1), ("resume", 2)])
 @EXAMPLES
 def test_workflows_go_as_in_langgraph(flow, todos, use_async) -> None:
     compared(flow, [("start", 0), *todos], use_async)
@@ -97,6 +102,7 @@ def test_workflows_go_as_in_langgraph(flow, todos, use_async) -> None:
 
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(flow=flows(), todos=st.lists(ACTIONS, min_size=1, max_size=5))
+@example(flow=TOLD_TWICE, todos=[("resume", 0), ("resume", 1), ("resume", 2)])
 @settings(EXAMPLES, max_examples=25)
 def test_workflows_that_are_handed_over_go_as_in_langgraph(flow, todos, use_async) -> None:
     compared(flow, [("start", 0), *todos], use_async, "door two")

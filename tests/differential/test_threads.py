@@ -10,7 +10,7 @@ import langgraph.errors
 import langgraph.graph
 import langgraph.types
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -18,7 +18,7 @@ import vecgraph.errors
 import vecgraph.graph
 import vecgraph.types
 from tests.differential.door_two import DoorTwo, GuestsOnly, HostOnly
-from tests.differential.threads import actions, history, is_race, plans
+from tests.differential.threads import START, NodePlan, Plan, actions, history, is_race, plans
 from vecgraph.checkpoint.memory import InMemorySaver as OurSaver
 from vecgraph.testing.compare import difference
 
@@ -81,8 +81,21 @@ def examples(count):
     )
 
 
+# A graph that keeps nothing asks anew, under another id, each time its node runs again.
+ASKS_ANEW = Plan(
+    (NodePlan("a"), NodePlan("b", child="child"), NodePlan("c")),
+    ((START, "a"), (START, "b")),
+    joins=((("a", "b"), "c"),),
+    child_asks=1,
+    durability="async",
+    child_saver=False,
+)
+AGAIN = [("start", 0, None, None), ("go on", 0, None, None), ("resume map", 0, "x", None)]
+
+
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
+@example(plan=ASKS_ANEW, todos=AGAIN)
 @examples(20)
 def test_threads_go_as_in_langgraph(plan, todos, use_async) -> None:
     assume(not is_race(plan, use_async=use_async))
@@ -93,6 +106,7 @@ def test_threads_go_as_in_langgraph(plan, todos, use_async) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @given(plan=plans(), todos=st.lists(actions(), min_size=2, max_size=5))
+@example(plan=ASKS_ANEW, todos=AGAIN)
 @examples(15)
 def test_threads_of_what_is_handed_over_go_as_in_langgraph(plan, todos, use_async) -> None:
     assume(not is_race(plan, use_async=use_async))

@@ -30,6 +30,19 @@ def refusing(a: Any, b: Any) -> Any:
     return a + b
 
 
+def together(value: list, writes: Sequence[Any]) -> list:
+    return [*value, *writes]
+
+
+def in_place(value: list, writes: Sequence[Any]) -> list:
+    value.append(list(writes))
+    return value
+
+
+def summed(value: int, writes: Sequence[Any]) -> int:
+    return sum(writes, value)
+
+
 OVERWRITES = ("object", "keyed", "erased")
 
 
@@ -67,6 +80,10 @@ RULES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "refusing": ("BinaryOperatorAggregate", (int, refusing)),
     "max": ("BinaryOperatorAggregate", (float, max)),
     "lambda": ("BinaryOperatorAggregate", (list, lambda a, b: [a, b])),
+    "delta": ("DeltaChannel", (together, list)),
+    "delta in place": ("DeltaChannel", (in_place, collections.abc.MutableSequence)),
+    "delta of a number": ("DeltaChannel", (summed, int)),
+    "delta without a type": ("DeltaChannel", (together,)),
 }
 
 SMALL = st.integers(0, 3)
@@ -202,6 +219,10 @@ EQUALITY = [
     ("BinaryOperatorAggregate", (int, operator.sub)),
     ("BinaryOperatorAggregate", (int, lambda a, b: a)),
     ("BinaryOperatorAggregate", (int, lambda a, b: b)),
+    ("DeltaChannel", (together,)),
+    ("DeltaChannel", (together, dict[str, int])),
+    ("DeltaChannel", (in_place, Sequence[int])),
+    ("DeltaChannel", (lambda value, writes: value, Annotated[NotRequired[set], "a"])),
     ("NamedBarrierValue", (str, {"a"})),
     ("NamedBarrierValue", (str, {"a", "b"})),
     ("NamedBarrierValueAfterFinish", (str, {"a"})),

@@ -85,13 +85,11 @@ def test_a_channel_that_cannot_be_run_is_named_or_left_to_langgraph() -> None:
     def first(state):
         return {"items": [1]}
 
-    class Delta(TypedDict):
-        items: Annotated[list, channels.DeltaChannel(lambda value, writes: [*value, *writes[-1]])]
-
-    builder = graph_of(first, schema=Delta)
-    with pytest.raises(UnsupportedError, match=r"channel 'items' \(DeltaChannel\)"):
+    own = type("Own", (channels.DeltaChannel,), {})(lambda value, writes: [*value, *writes[-1]])
+    builder = graph_of(first, schema=TypedDict("Delta", {"items": Annotated[list, own]}))
+    with pytest.raises(UnsupportedError, match=r"channel 'items' \(Own\)"):
         from_langgraph(builder)
-    with pytest.warns(UserWarning, match="LangGraph runs this graph.*DeltaChannel"):
+    with pytest.warns(UserWarning, match="LangGraph runs this graph.*Own"):
         graph = from_langgraph(builder, fallback="langgraph")
     assert type(graph) is CompiledStateGraph
     assert graph.invoke({"items": []}) == {"items": [1]}

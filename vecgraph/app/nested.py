@@ -11,6 +11,7 @@ from vecgraph.app.options import coerce_context
 from vecgraph.config import ensure_config
 from vecgraph.engine.drive import arun_one, new_run, run_one
 from vecgraph.engine.gather import Gatherer
+from vecgraph.engine.ids import new_checkpoint_id
 from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.run import TaskError
 from vecgraph.engine.run_scope import RunScope
@@ -158,6 +159,8 @@ def inherited(
         shared.put_in(_namespace(app, scope))
     if shared.saver is not None:
         _find_place(shared, scope)
+    elif above.saver is not None:
+        shared.start = new_checkpoint_id(-1)
     return shared
 
 

@@ -9,7 +9,7 @@ from vecgraph.engine.run import Run
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.shared import Shared
 from vecgraph.engine.single import apply, plan, read
-from vecgraph.engine.thread import Ask, Thread, restored
+from vecgraph.engine.thread import Ask, Thread, completed, renew, restored
 from vecgraph.snapshots import child_states, tasks_of, with_map
 from vecgraph.types import StateSnapshot
 
@@ -55,6 +55,7 @@ class Past:
             thread.stand_on(saved)
             restored(self.tables, self.run, saved)
             thread.stored = dict(self.run.versions)
+            renew(self.tables, self.run, saved, thread)
             self.step = saved.metadata.get("step", -1)
         self.run.step, self.run.stop = self.step + 1, self.step + 3
         self.run.updated = None  # which nodes are due is looked up for all of them
@@ -102,6 +103,7 @@ def snapshot(
     live : bool
         Show how far the superstep has come: what tasks that have ended wrote is applied.
     """
+    saved = yield from completed(app.engine.tables, saved)
     if saved is None:
         return empty_snapshot(config)
     past = Past(app, saver, {**config, **saved.config}, saved)

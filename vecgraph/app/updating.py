@@ -20,7 +20,7 @@ from vecgraph.engine.run import Task
 from vecgraph.engine.run_scope import RunScope
 from vecgraph.engine.single import apply
 from vecgraph.engine.tables import names_of
-from vecgraph.engine.thread import Ask, checkpoint_of, now
+from vecgraph.engine.thread import Ask, checkpoint_of, completed, now
 from vecgraph.errors import InvalidUpdateError
 from vecgraph.snapshots import with_map
 from vecgraph.types import StateUpdate
@@ -65,7 +65,7 @@ def _superstep(
     app: Compiled, saver: Any, config: Any, updates: Sequence[StateUpdate], *, is_first: bool
 ) -> Generator[Ask | Write, Any, Any]:
     config = app.own_place(config)
-    saved = yield Ask("get_tuple", (config,))
+    saved = yield from completed(app.engine.tables, (yield Ask("get_tuple", (config,))))
     place = {"checkpoint_ns": "", **config["configurable"]}
     if saved is not None:
         place.update(saved.config["configurable"])

@@ -11,6 +11,7 @@ from vecgraph.channels.barrier import NamedBarrierValueAfterFinish as NamedBarri
 from vecgraph.channels.base import BaseChannel as BaseChannel
 from vecgraph.channels.base import Channel as Channel
 from vecgraph.channels.count import Count as Count
+from vecgraph.channels.delta import DeltaChannel as DeltaChannel
 from vecgraph.channels.ephemeral import EphemeralValue as EphemeralValue
 from vecgraph.channels.ewma import EWMA as EWMA
 from vecgraph.channels.histogram import Histogram as Histogram
@@ -34,6 +35,7 @@ __all__ = [
     "BinaryOperatorAggregate",
     "Channel",
     "Count",
+    "DeltaChannel",
     "EphemeralValue",
     "Histogram",
     "LastValue",

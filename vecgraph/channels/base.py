@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -139,6 +140,13 @@ class Channel:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self.typ, '__name__', self.typ)})"
+
+    def declared(self, typ: Any) -> Channel:
+        """Return the rule of a key that is annotated with this channel and a type.
+
+        A copy: the annotation's own object may serve other keys and graphs.
+        """
+        return copy.copy(self)
 
     def initial(self) -> Cell:
         """Return the cell of a run that has not written to this channel."""

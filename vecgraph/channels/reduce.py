@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from vecgraph.typing import Values, Where
 
-__all__ = ["BinaryOperatorAggregate"]
+__all__ = ["BinaryOperatorAggregate", "concrete"]
 
 # The types of collections.abc cannot be made; these stand for them.
 _CONCRETE: dict[Any, type] = {
@@ -237,9 +237,14 @@ def _name(operator: Callable[..., Any]) -> str:
     return getattr(operator, "__name__", "")
 
 
-def _maker(typ: Any) -> Callable[[], Any] | None:
+def concrete(typ: Any) -> Any:
+    """Return the class that an annotation is about; for an abstract collection one to be made."""
     typ = _bare(typ)
-    typ = _CONCRETE.get(typ, typ) if isinstance(typ, collections.abc.Hashable) else typ
+    return _CONCRETE.get(typ, typ) if isinstance(typ, collections.abc.Hashable) else typ
+
+
+def _maker(typ: Any) -> Callable[[], Any] | None:
+    typ = concrete(typ)
     try:
         typ()
     except Exception:  # noqa: BLE001 - whatever fails, the type has no first value

@@ -152,6 +152,7 @@ class Calls:
             counts.calls += 1
             self.tasks.append(task)
             run = self.run
+            run.offer(task)
             if run.pending and not run.replaying:
                 found = run.outputs_of(self.scope_of(task).task_id)
                 if found:

@@ -55,6 +55,9 @@ class Desk:
         if ask.verb == "list":
             config, options = ask.args
             return list(self._saver.list(config, **options))
+        if ask.verb == "get_delta_channel_history":
+            config, channels = ask.args
+            return self._saver.get_delta_channel_history(config=config, channels=channels)
         return getattr(self._saver, ask.verb)(*ask.args)
 
     def _wait(self, left: int) -> None:
@@ -98,6 +101,9 @@ class AsyncDesk:
         if ask.verb == "list":
             config, options = ask.args
             return [saved async for saved in self._saver.alist(config, **options)]
+        if ask.verb == "get_delta_channel_history":
+            config, channels = ask.args
+            return await self._saver.aget_delta_channel_history(config=config, channels=channels)
         if self._inline:
             return getattr(self._saver, ask.verb)(*ask.args)
         return await getattr(self._saver, f"a{ask.verb}")(*ask.args)

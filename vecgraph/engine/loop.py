@@ -119,7 +119,7 @@ def _pass(tables: Tables, run: Run, watcher: Watcher | None) -> Ask | None:
     if watcher is not None:
         watcher.values(run, written)
     if run.pending:
-        run.pending = []
+        run.pending, run.opened = [], None
     if run.calls is not None:
         run.calls.passed()
     run.replaying = False

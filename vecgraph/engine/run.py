@@ -78,6 +78,8 @@ class Task:
         It failed, and its error handler runs in its place.
     caller : Task or None
         The task whose function called it (functional API).
+    offered : list of (str, str, object), or None
+        What was pending when it was called, if that held an answer for whoever asks first.
     id : str or None
         Made when first asked for; see `TaskScope.task_id`.
     timeout : TimeoutPolicy or None
@@ -94,6 +96,7 @@ class Task:
         "id",
         "input",
         "key",
+        "offered",
         "pairs",
         "path",
         "push",
@@ -116,6 +119,7 @@ class Task:
         self.began: float | None = None
         self.cached = False
         self.caller: Task | None = None
+        self.offered: Pending | None = None
         self.handled = False
         self.id: str | None = None
         self.key: Any = None
@@ -161,6 +165,8 @@ class Run:
         The result so far; `MISSING` before the first write to an output.
     pending : list of (str, str, object)
         Writes of this superstep that are known already.
+    opened : list of (str, str, object), or None
+        `pending` as it was before the first of the superstep's tasks ended.
     thread : Thread or None
         Where its checkpoints are kept.
     resuming : bool or None
@@ -189,6 +195,7 @@ class Run:
         "emitted",
         "ended",
         "interrupts",
+        "opened",
         "pending",
         "replay",
         "replaying",
@@ -215,6 +222,7 @@ class Run:
         self.stop = limit
         self.emitted: Any = MISSING
         self.pending: Pending = []
+        self.opened: Pending | None = None
         self.thread = thread
         self.resuming: bool | None = None
         self.replay: Any = None
@@ -225,13 +233,28 @@ class Run:
         self.tasks: list[Task] = []
         self.calls: Any = None
 
-    def take_answer(self) -> Any:
-        """Take the answer that is meant for whoever asks first; None if there is none."""
-        for at, (task, channel, value) in enumerate(self.pending):
-            if task == NULL_TASK and channel == RESUME:
-                del self.pending[at]
-                return value
-        return None
+    def take_answer(self, task: Task | None) -> Any:
+        """Take the answer that is meant for whoever asks first; None if there is none.
+
+        LangGraph makes a new list of what is pending each time a task ends. Who asks takes the
+        answer from the list that was there when its task began, so a task that was called after
+        another had ended leaves it to the one that called both: that may be told the same again.
+
+        Parameters
+        ----------
+        task : Task or None
+            Who asks.
+        """
+        while task is not None and task.caller is not None:
+            if task.offered is not None:
+                return _taken(task.offered)
+            task = task.caller
+        return _taken(self.pending if self.opened is None else self.opened)
+
+    def offer(self, task: Task) -> None:
+        """Note where a task that is called now finds the answer for whoever asks first."""
+        if _answer_at(self.pending) is not None:
+            task.offered = self.pending
 
     def outputs_of(self, task_id: str) -> Pairs:
         """Return what a task that has ended before wrote, empty if it has not."""
@@ -241,3 +264,16 @@ class Run:
         """Return the answers that a task got before, in the order of its questions."""
         known: Any = next((v for t, c, v in self.pending if t == task_id and c == RESUME), [])
         return list(known) if isinstance(known, list) else [known]
+
+
+def _answer_at(pending: Pending) -> int | None:
+    """Return the place of the answer for whoever asks first."""
+    for at, (task, channel, _) in enumerate(pending):
+        if task == NULL_TASK and channel == RESUME:
+            return at
+    return None
+
+
+def _taken(pending: Pending) -> Any:
+    at = _answer_at(pending)
+    return None if at is None else pending.pop(at)[2]

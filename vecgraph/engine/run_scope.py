@@ -204,7 +204,7 @@ class RunScope(TaskScope):
         """Take an answer that is meant for whoever asks first, in this graph or around it."""
         calls = self.run.calls
         with calls.lock if calls is not None else nullcontext():
-            answer = self.run.take_answer()
+            answer = self.run.take_answer(self.task)
         parent = self.shared.parent
         return parent.take_answer() if answer is None and parent is not None else answer
 

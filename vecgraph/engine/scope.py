@@ -101,9 +101,10 @@ class TaskScope(TaskContext):
         return origin is not None and bool(origin.metadata or origin.tags)
 
     def derived_id(self, call: str = "") -> str:
-        """Return an id that is the same in every batch that the run is part of."""
+        """Return an id; without a saver around it the same in every batch that the run is part of."""
         shared = self.shared
         key = f"{shared.seed}|{shared.path}|{self.node}|{self.row}|{self.step}|{self.push}{call}"
+        key += shared.start
         return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
 
     @property

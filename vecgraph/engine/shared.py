@@ -62,6 +62,9 @@ class Shared:
         In a subgraph: the enclosing task's `TaskScope.words`, for all its runs or for each.
     path : str
         Names of the enclosing graphs' nodes; keeps a subgraph's random numbers apart.
+    start : str
+        Of a subgraph that keeps nothing in a graph that does: tells this run of it from others
+        that the same task makes, whose questions have ids of their own.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Shared:
         self.rows = rows
         self.steps = steps
         self.tasks = tasks
+        self.start = ""
         self.saver: Any = None
         self.durability = "async"
         self._ns: str | Callable[[], str] = ""

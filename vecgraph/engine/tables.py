@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.channels.base import IMMUTABLE, Channel
+from vecgraph.channels.delta import DeltaChannel
 from vecgraph.constants import MISSING, START
 from vecgraph.nodes.inside import graph_inside
 
@@ -32,6 +33,8 @@ class Tables:
         Nodes that each channel triggers.
     untracked : frozenset of str
         Channels that no checkpoint keeps.
+    deltas : dict of str to DeltaChannel
+        Channels of which LangGraph's checkpoints may keep the writes and not the value.
     subgraphs : dict of str to app
         Graphs that nodes run, and whose checkpoints can be asked for, by node.
     goals : frozenset of str
@@ -61,6 +64,7 @@ class Tables:
         self.triggered = program.triggered
         self.goals = frozenset(name for name in program.nodes if name != START)
         self.untracked = frozenset(n for n, c in channels.items() if not c.tracked)
+        self.deltas = {n: c for n, c in channels.items() if isinstance(c, DeltaChannel)}
         inside = {n: graph_inside(s.action) for n, s in program.nodes.items() if s.action}
         self.subgraphs: dict[str, Any] = {n: app for n, app in inside.items() if app is not None}
         self.quick: Quick | None = None

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from vecgraph.channels.delta import Rebuilt
 from vecgraph.channels.log import Log
 from vecgraph.constants import ERROR, INTERRUPT, MISSING, NULL_TASK, RESUME, TASKS
 from vecgraph.engine.ids import new_checkpoint_id, path_text
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.told import Change
     from vecgraph.nodes.writer import Pairs
 
-__all__ = ["Ask", "Thread", "checkpoint_of", "now", "restored", "tracked"]
+__all__ = ["Ask", "Thread", "checkpoint_of", "completed", "now", "renew", "restored", "tracked"]
 
 VERSION = 4
 """Version of LangGraph's checkpoints that is written."""
@@ -141,7 +142,7 @@ class Thread:
 
     def load(self, tables: Tables, run: Run, shared: Shared) -> Generator[Ask, Any, None]:
         """Find the checkpoint that the run goes on from, and bring the run to its state."""
-        saved = yield from self._find(shared)
+        saved = yield from completed(tables, (yield from self._find(shared)))
         self.found = saved is not None
         if saved is None:
             self.id = self.saved = new_checkpoint_id(-2)
@@ -151,6 +152,7 @@ class Thread:
             self.stand_on(saved)
             restored(tables, run, saved)
             self._know(run)
+            renew(tables, run, saved, self)
             self.logs = {n: cell for n, cell in run.cells.items() if isinstance(cell, Log)}
         run.step = self.metadata.get("step", -2) + 1
         run.stop = run.step + shared.limit + 1
@@ -204,6 +206,7 @@ class Thread:
             pairs = sorted(pairs, key=lambda pair: pair[0] in _SLOTS)
             kept = [(c, v) for t, c, v in run.pending if t == task_id] + pairs
         else:
+            run.opened = run.pending if run.opened is None else run.opened
             run.pending = [w for w in run.pending if w[0] != task_id]
             kept = pairs
         run.pending += [(task_id, channel, value) for channel, value in pairs]
@@ -367,6 +370,43 @@ def checkpoint_of(tables: Tables, run: Run, checkpoint_id: str, ts: str) -> dict
         "versions_seen": {node: dict(seen) for node, seen in run.seen.items()},
         "updated_channels": None if run.updated is None else sorted(run.updated),
     }
+
+
+def completed(tables: Tables, saved: Any) -> Generator[Ask, Any, Any]:
+    """Return what was found of a thread, with the values that LangGraph has kept as writes."""
+    if saved is None or not tables.deltas:
+        return saved
+    checkpoint = saved.checkpoint
+    values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
+    lacking = [name for name in tables.deltas if name in versions and name not in values]
+    if not lacking:
+        return saved
+    histories = yield Ask("get_delta_channel_history", (saved.config, lacking))
+    found = {name: tables.deltas[name].rebuilt(histories[name]) for name in lacking}
+    return saved._replace(checkpoint={**checkpoint, "channel_values": {**values, **found}})
+
+
+def renew(tables: Tables, run: Run, saved: Any, thread: Thread) -> None:
+    """Have the next checkpoint hold what the one found has only the writes of.
+
+    Else LangGraph, when it reads the thread, would walk back over writes that were given up. A
+    saver keeps what has a new version; nodes that have met the old one have met this.
+    """
+    values = saved.checkpoint["channel_values"]
+    begun = {channel for _, channel, _ in run.pending}
+    for name in tables.deltas:
+        before = run.versions.get(name)
+        if isinstance(values.get(name), Rebuilt) or (before is None and name in begun):
+            after = thread.next_version(max(run.versions.values(), default=None), None)
+            run.versions[name] = after
+            run.clock = max(run.clock, after) if type(after) is int else run.clock
+            for node in tables.triggered.get(name, ()):
+                _has_met(run.seen.setdefault(node, {}), name, before, after)
+
+
+def _has_met(seen: dict[str, Any], name: str, before: Any, after: Any) -> None:
+    if seen.get(name) == before:
+        seen[name] = after
 
 
 def restored(tables: Tables, run: Run, saved: Any) -> None:

@@ -11,6 +11,7 @@ from vecgraph.messages import (
     RemoveMessage,
     add_messages,
     id_of,
+    merge_delta,
     message_of,
 )
 
@@ -22,6 +23,9 @@ __all__ = [
     "add_messages",
     "push_message",
 ]
+
+_messages_delta_reducer = merge_delta
+"""LangGraph's name of the reducer of messages for `DeltaChannel`; experimental there."""
 
 
 class MessagesState(TypedDict):

@@ -18,17 +18,19 @@ from vecgraph.types import Overwrite
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vecgraph.channels.delta import Rebuilt
+
 __all__ = ["ForeignChannel", "managed_of", "rule_of"]
 
 
 def rule_of(channel: Any, name: str) -> Channel | None:
     """Return our rule for a channel of LangGraph's; None: there is none.
 
-    A class of somebody else's is run as it is, one object a run. That cannot be done with a
-    `DeltaChannel`, of which LangGraph keeps the writes and not the value.
+    A class of somebody else's is run as it is, one object a run. That cannot be done with one
+    made of `DeltaChannel`, which leaves it to LangGraph's loop to keep its writes.
     """
     make = _RULES.get(type(channel))
-    if make is None and type(channel).__name__ == "DeltaChannel":
+    if make is None and isinstance(channel, _DELTAS):
         return None
     rule: Channel = ForeignChannel(channel) if make is None else make(channel)
     rule.key = name
@@ -60,6 +62,34 @@ def _overwrites(write: Write) -> Write:
     if TheirOverwrite not in set(map(type, listed)):
         return write
     return Write(write.where, Column.of(list(map(_overwrite, listed))), write.repeats)
+
+
+class Delta(ours.DeltaChannel):
+    """LangGraph's channel with one call of a reducer: messages become objects of LangChain's.
+
+    Parameters
+    ----------
+    channel : langgraph.channels.DeltaChannel
+    """
+
+    def __init__(self, channel: Any) -> None:
+        frequency = channel.snapshot_frequency
+        super().__init__(channel.reducer, channel.typ, snapshot_frequency=frequency)
+        self._theirs = channel
+
+    def fold(self, cell: Cell, writes: Sequence[Any]) -> tuple[Cell, bool]:
+        """Apply one superstep's writes, in task order."""
+        pairs = [(self.key, write) for write in writes]
+        ensure_message_ids({self.key: self._theirs}, pairs)
+        return super().fold(cell, [_overwrite(write) for _, write in pairs])
+
+    def rebuilt(self, history: Any) -> Rebuilt:
+        """Return the value that LangGraph has kept as writes."""
+        writes = [(task, name, _overwrite(value)) for task, name, value in history["writes"]]
+        return super().rebuilt({**history, "writes": writes})
+
+    def _with_ids(self, write: Any) -> Any:
+        return write
 
 
 class ForeignChannel(Channel):
@@ -147,6 +177,14 @@ _RULES: dict[type, Callable[[Any], Channel]] = {
         c.typ, c.names
     ),
 }
+
+_DELTAS: tuple[type, ...] = ()
+
+if hasattr(theirs, "DeltaChannel"):  # not in each version that is supported
+    _DELTAS = (theirs.DeltaChannel,)
+    from langgraph.pregel._messages import ensure_message_ids
+
+    _RULES[theirs.DeltaChannel] = Delta
 
 
 def managed_of(spec: Any) -> Any:
