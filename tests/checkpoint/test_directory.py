@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from tests.checkpoint.storages import columns, held, rows, said
+from vecgraph.checkpoint.directory.appending import Appender
 from vecgraph.checkpoint.directory.local import DirectoryStorage
 from vecgraph.checkpoint.storage import KINDS
 from vecgraph.errors import (
@@ -226,6 +227,78 @@ def test_chunks_that_neither_record_nor_frame_explains_are_damage(tmp_path) -> N
     storage.close()
     # Somebody may still make something of it.
     assert (tmp_path / "log-00001.arrows").read_bytes() == stream
+
+
+MIDDLE = [rows(1, b"b" * 50), columns(1, 300, "x", "y")]
+"""The last chunk of its segment, and a segment of its own."""
+AFTER = [columns(1, 300, "x", step=1)]
+
+
+def damaged_in_the_middle(folder):
+    """Damage each chunk of the flush before the last one, in its record and in its frame.
+
+    Returns what there was, and what is left.
+    """
+    make(folder, FIRST, MIDDLE, AFTER).close()
+    whole = files(folder)
+    left = {name: bytearray(data) for name, data in whole.items()}
+    begins = {"log-00000.arrows": b" 1 1 50 ", "log-00002.arrows": b" 300 1 300 "}
+    for at, (name, text) in enumerate(begins.items()):
+        left["commits-00000"][128 * (2 + at) + 50] ^= 1
+        left[name][left[name].index(text if at else b"1 0 2 2 1 ")] ^= 1
+    left = {name: bytes(data) for name, data in left.items()}
+    restore(folder, left)
+    return whole, left
+
+
+def test_nothing_is_cut_where_the_middle_is_damaged(tmp_path) -> None:
+    """A tail is torn only if all before it is there: else the rest may still be needed."""
+    folder = tmp_path / "run"
+    whole, left = damaged_in_the_middle(folder)
+
+    for _ in range(2):
+        storage = make(folder)
+        with pytest.raises(DamagedCheckpointError, match="no valid chunk"):
+            storage.find(KINDS)
+        for change in (lambda: storage.append(NEXT), lambda: storage.replace([], NEXT)):  # noqa: B023
+            with pytest.raises(DamagedCheckpointError, match="no valid chunk"):
+                change()
+        storage.close()
+        assert {**files(folder), "lock": b""} == {**left, "lock": b""}
+
+    restore(folder, whole)
+    storage = make(folder, NEXT)
+    assert held(storage) == said([*FIRST, *MIDDLE, *AFTER, *NEXT])
+    storage.close()
+
+
+def test_a_tail_that_is_torn_behind_damage_is_left_too(tmp_path) -> None:
+    folder = tmp_path / "run"
+    damaged_in_the_middle(folder)
+    for name in ("commits-00000", "log-00001.arrows"):
+        with (folder / name).open("ab") as file:
+            file.write(b"half")
+    left = files(folder)
+    make(folder).close()
+    assert {**files(folder), "lock": b""} == {**left, "lock": b""}
+
+
+def test_segments_cut_although_damaged_are_noticed(tmp_path, monkeypatch) -> None:
+    """The fault seeded: recovery that cuts whatever does not count."""
+    repair = Appender._repair
+
+    def cutting(self, found) -> None:
+        found.damages = []
+        repair(self, found)
+
+    monkeypatch.setattr(Appender, "_repair", cutting)
+    for test in (
+        test_nothing_is_cut_where_the_middle_is_damaged,
+        test_a_tail_that_is_torn_behind_damage_is_left_too,
+    ):
+        (tmp_path / test.__name__).mkdir()
+        with pytest.raises(AssertionError):
+            test(tmp_path / test.__name__)
 
 
 def test_a_replacement_that_was_interrupted_did_not_happen(tmp_path) -> None:

@@ -17,6 +17,7 @@ from vecgraph.checkpoint.directory import lease
 from vecgraph.checkpoint.directory.remote import ObjectStorage
 from vecgraph.checkpoint.storage import KINDS
 from vecgraph.errors import (
+    CheckpointConnectionError,
     CheckpointFormatError,
     CheckpointLockedError,
     CheckpointWriteError,
@@ -115,7 +116,7 @@ def bucket(server, monkeypatch, request):
 
 def test_checkpoints_in_s3_are_those_of_a_folder(server, bucket, tmp_path) -> None:
     saver = ArrowSaver(f"{bucket}/runs", filesystem=s3(server))
-    batch(saver, 3)
+    batch(saver, 2)
     expected = everything(saver)
     reader = ArrowSaver(f"{bucket}/runs", filesystem=s3(server), read_only=True)
     same(everything(reader), expected)
@@ -212,6 +213,53 @@ def test_any_flipped_bit_is_harmless_or_reported(local, tmp_path) -> None:
             assert str(path) in error.file  # noqa: PT017
             reported += 1
     assert reported > 30
+
+
+def test_a_damaged_index_of_the_newest_flush_is_no_torn_tail(local, tmp_path) -> None:
+    storage = local()
+    storage.append(FIRST)
+    storage.append(LAST)
+    storage.close()
+    path = tmp_path / "run" / "flush-000000000001.arrows"
+    whole = path.read_bytes()
+    begin = int.from_bytes(whole[-24:-16], "little")
+    for at in range(begin, len(whole) - 32, 41):
+        data = bytearray(whole)
+        data[at] ^= 1 << at % 8
+        path.write_bytes(data)
+        storage = local()
+        with pytest.raises(DamagedCheckpointError, match="checksum"):
+            storage.find(KINDS)
+        with pytest.raises(DamagedCheckpointError, match="checksum"):
+            storage.append(NEXT)
+        storage.close()
+        assert path.read_bytes() == data
+    path.write_bytes(whole)
+    storage = local()
+    assert held(storage) == said(FIRST + LAST)
+    storage.close()
+
+
+def test_a_newest_flush_that_cannot_be_reached_is_not_written_over(local, monkeypatch) -> None:
+    storage = local()
+    storage.append(FIRST)
+    storage.append(LAST)
+    storage.close()
+    content = ObjectStorage._content
+
+    def out_of_reach(self, info):
+        if info.base_name.endswith("1.arrows"):
+            raise OSError("the connection was reset")
+        return content(self, info)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStorage, "_content", out_of_reach)
+        for options in ({}, {"read_only": True}):
+            with pytest.raises(CheckpointConnectionError, match="reset"):
+                local(**options)
+    storage = local()
+    assert held(storage) == said(FIRST + LAST)
+    storage.close()
 
 
 def test_a_missing_object_is_named(local, tmp_path) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LogSaver"]
 
+_MOST_AHEAD = 16
+"""So many checkpoints are read at once by who lists many."""
+
 
 class LogSaver(BulkSaver):
     """Keeps checkpoints as a log of chunks. Safe to use from several threads.
@@ -68,8 +71,8 @@ class LogSaver(BulkSaver):
         """Return checkpoints, newest first within a namespace of a thread."""
         earlier = None if before is None else get_checkpoint_id(before)
         found = _Listing(lambda: self._reader.listed(config, filter or {}, earlier, limit))
-        while (item := self._read(found.next)) is not None:
-            yield item
+        while some := self._read(found.some):
+            yield from some
 
     def put(
         self,
@@ -273,15 +276,22 @@ class _Listing:
         self._begin = begin
         self._found: Iterator[CheckpointTuple] | None = None
         self._passed = 0
+        self._most = 1
 
-    def next(self) -> CheckpointTuple | None:
-        """Return the next one, None after the last."""
+    def some(self) -> list[CheckpointTuple]:
+        """Return the next ones, more and more; none after the last.
+
+        One by one each would have to ask a storage for news, which may be far away.
+        """
         if self._found is None:
             self._found = islice(self._begin(), self._passed, None)
+        some: list[CheckpointTuple] = []
         try:
-            item = next(self._found, None)
+            some.extend(islice(self._found, self._most))
         except BaseException:
             self._found = None
-            raise
-        self._passed += 1
-        return item
+            if not some:
+                raise
+        self._passed += len(some)
+        self._most = min(2 * self._most, _MOST_AHEAD)
+        return some

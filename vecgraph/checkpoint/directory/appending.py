@@ -82,10 +82,11 @@ class Appender:
                 self._next_segment = max(self._next_segment, record.segment + 1)
                 if record.segment in ends and not record.flags & DROP:
                     ends[record.segment] = max(ends[record.segment], record.end)
+        if found.damages:
+            return  # not one byte is cut of what somebody may still make something of
         os.ftruncate(self._commits, self._size)
-        if not found.damages:
-            for segment, end in ends.items():
-                self._cut(segment, end)
+        for segment, end in ends.items():
+            self._cut(segment, end)
         if found.unwritten or any(number > found.durable for number in found.flushes):
             self._dirty |= ends.keys()
             self.write([], [], durable=True, named=found.unwritten)
@@ -129,11 +130,14 @@ class Appender:
         ------
         CheckpointWriteError
             Everything is as it was before.
+        DamagedCheckpointError
+            Something of what was durable is missing, and what it was is not known.
         """
         if self._broken is not None:
             raise CheckpointWriteError.of(self._place, self._broken)
         if not drops and not chunks and not (durable and (self._dirty or named)):
             return []
+        self._index.refuse_damage()
         plan = _Plan()
         try:
             self._fill(plan, drops, chunks)

@@ -112,6 +112,16 @@ class Index:
         """Return all chunks in the order of their numbers."""
         return self._records.values()
 
+    def refuse_damage(self) -> None:
+        """Raise if something is missing, and what it was is not known.
+
+        Raises
+        ------
+        DamagedCheckpointError
+        """
+        for damage in self.damages:
+            raise DamagedCheckpointError.found(damage.reason, damage.file, offset=damage.offset)
+
     def find(
         self, kinds: Iterable[Kind], lo: int | None, hi: int | None, key: str | None, after: int
     ) -> list[Header]:
@@ -122,6 +132,5 @@ class Index:
         DamagedCheckpointError
             Something is missing, and what it was is not known.
         """
-        for damage in self.damages:
-            raise DamagedCheckpointError.found(damage.reason, damage.file, offset=damage.offset)
+        self.refuse_damage()
         return self._headers.find(kinds, lo, hi, key=key, after=after)

@@ -29,6 +29,7 @@ __all__ = [
     "TRAILER",
     "Content",
     "Section",
+    "TornError",
     "index_size",
     "pack_flush",
     "pack_index",
@@ -39,6 +40,10 @@ _MAGIC = b"vgflush1"
 _TRAILER = struct.Struct("<8sQQII")
 TRAILER = _TRAILER.size
 """Bytes at the end of an object that say where its index begins."""
+
+
+class TornError(ValueError):
+    """An object ends where none does that was written to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +146,15 @@ def index_size(trailer: bytes, size: int) -> int:
 
     Raises
     ------
-    ValueError
+    TornError
         There is no index.
     """
     if len(trailer) != TRAILER:
-        raise ValueError("it is too short")
+        raise TornError("it is too short")
     magic, begin, text, count, _ = _TRAILER.unpack(trailer)
     length: int = size - TRAILER - begin
     if magic != _MAGIC or length != text + count * RECORD:
-        raise ValueError("it has no index")
+        raise TornError("it has no index")
     return length
 
 

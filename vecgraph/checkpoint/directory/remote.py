@@ -17,6 +17,7 @@ from vecgraph.checkpoint.directory.manifest import Manifest
 from vecgraph.checkpoint.directory.objects import (
     TRAILER,
     Content,
+    TornError,
     index_size,
     pack_flush,
     pack_index,
@@ -109,17 +110,7 @@ class ObjectStorage:
         listed = self._listed()
         if self.read_only and not listed:
             raise CheckpointFormatError(f"{self.place} holds no checkpoints.")
-        contents: dict[int, Content] = {}
-        damages: list[Damage] = []
-        for number in reversed(listed):
-            try:
-                contents[number] = self._content(listed[number])
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                if contents or number != max(listed):  # else it is torn: nobody was told of it
-                    damages.append(Damage(listed[number].path, None, str(error)))
-                continue
-            if contents[number].base:
-                break
+        contents, damages = self._contents(listed)
         self._segments = Sections(self._fs, self._path)
         self._index = Index(self._segments, Manifest(), damages)
         self._seen: set[int] = set()
@@ -134,6 +125,31 @@ class ObjectStorage:
         files = self._segments
         self.loose = sum(not files.is_file(record.segment) for record in self._index.records())
         self.is_open = True
+
+    def _contents(self, listed: Mapping[int, Any]) -> tuple[dict[int, Content], list[Damage]]:
+        """Return what counts of each flush, and what cannot be read.
+
+        Raises
+        ------
+        CheckpointConnectionError
+            Something could not be reached.
+        """
+        contents: dict[int, Content] = {}
+        damages: list[Damage] = []
+        for number in sorted(listed, reverse=True):
+            try:
+                contents[number] = self._content(listed[number])
+            except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+                # A torn one is the last, and nobody was told of it.
+                if contents or number != max(listed) or not isinstance(error, TornError):
+                    damages.append(Damage(listed[number].path, None, str(error)))
+                continue
+            except OSError as error:
+                # It may well be there: to take it for torn would be to write over it.
+                raise CheckpointConnectionError.of(self.place, error) from error
+            if contents[number].base:
+                break
+        return contents, damages
 
     def _content(self, info: Any) -> Content:
         with self._fs.open_input_file(info.path) as opened:
@@ -209,6 +225,7 @@ class ObjectStorage:
     def _put(self, drops: Sequence[Record], chunks: Sequence[Chunk]) -> list[Header]:
         self._begin()
         index = self._index
+        index.refuse_damage()
         number = index.next_flush
         pieces, content = pack_flush(number, index.next_number, drops, chunks, index.next_thread)
         try:
