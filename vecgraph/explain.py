@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.constants import MISSING
+from vecgraph.engine.batch import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,10 @@ class Explanation:
 
 def explain(engine: Engine) -> Explanation:
     """Return how `engine` runs its program."""
-    path = f"lanes of {engine.lane} rows from {engine.small} runs on, one by one below"
+    small = SMALL if engine.small is None else engine.small
+    path = f"lanes of {engine.lane} rows from {small} runs on, one by one below"
+    if engine.rides():
+        path = "one run at a time: each is a chain of calls of ordinary functions"
     if engine.refused:
         path = f"one run at a time: {engine.refused}"
     types = {name: _type(channel) for name, channel in engine.tables.channels.items()}

@@ -15,7 +15,7 @@ from vecgraph.constants import MISSING
 if TYPE_CHECKING:
     from vecgraph.typing import Mask, Rows, Values, Where
 
-__all__ = ["Batch", "Inputs", "Journal", "State"]
+__all__ = ["Batch", "Inputs", "Journal", "State", "dicts", "picker"]
 
 
 class Placed(Protocol):
@@ -237,6 +237,13 @@ def _maker(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     pairs = ", ".join(f"{name!r}: v{i}" for i, name in enumerate(names))
     source = f"lambda *values: [{{{pairs}}} for {each} in zip(*values, strict=True)]"
     made: Callable[..., list[dict[str, Any]]] = eval(source, {"zip": zip})
+    return made
+
+
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return a function that returns the items `names` of a mapping; KeyError: one is missing."""
+    pairs = ", ".join(f"{name!r}: given[{name!r}]" for name in names)
+    made: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(f"lambda given: {{{pairs}}}")
     return made
 
 

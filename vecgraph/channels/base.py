@@ -176,6 +176,10 @@ class Channel:
         """
         raise NotImplementedError(f"{type(self).__name__} must implement fold()")
 
+    def fold_one(self, cell: Cell, value: Any) -> Cell:
+        """Return the cell after a superstep that wrote one value; see `fold`."""
+        return self.fold(cell, [value])[0]
+
     def available(self, cell: Cell) -> bool:
         """Return whether nodes can read the channel and be triggered by it."""
         return cell is not MISSING

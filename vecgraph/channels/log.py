@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "extended_all", "lists_of"]
 
+_new = object.__new__
+
 
 class Log:
     """One version of a growing list.
@@ -49,7 +51,9 @@ class Log:
             items = items[:n]
             items.extend(values)
         # Else the same values went on from here before: a router has looked ahead.
-        return Log(items, n + len(values))
+        longer = _new(Log)
+        longer._items, longer._n = items, n + len(values)
+        return longer
 
     def appended_since(self, older: Log) -> list[Any] | None:
         """Return what came to the end of an earlier version; None if it changed otherwise."""

@@ -73,9 +73,11 @@ class BinaryOperatorAggregate(Channel):
         self._logs = self._appends and self._make is list
         self.plain = not self._logs
         self.grows = self._logs
+        self._is_plain = type(self)._apply is BinaryOperatorAggregate._apply
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_make", "_step", "_form", "_sum", "_appends", "_logs", "plain", "grows")
+        derived = {"_make", "_step", "_form", "_sum", "_appends", "_logs", "plain", "grows"}
+        derived.add("_is_plain")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -148,6 +150,15 @@ class BinaryOperatorAggregate(Channel):
                 cell, fresh = self._apply(cell, value, fresh)
         return cell, True
 
+    def fold_one(self, cell: Cell, value: Any) -> Cell:
+        """Return the cell after a superstep that wrote one value."""
+        kind = type(value)
+        if kind is list and type(cell) is Log and self._is_plain:
+            return cell.extended(value)
+        if cell is MISSING or kind not in _PLAIN:
+            return self.fold(cell, [value])[0]
+        return self._apply(cell, value, 0)[0]
+
     def _apply(self, cell: Cell, value: Any, fresh: int) -> tuple[Cell, int]:
         """Return the operator's result, and whether it is a list that nobody else holds."""
         if type(cell) is Log:
@@ -215,8 +226,7 @@ class BinaryOperatorAggregate(Channel):
         if len(writes) == 1 and not writes[0].repeats:
             at, values = local_positions(where, writes[0]), writes[0].values
             values = values if at is None else values.take(np.argsort(at))
-            plain = type(self)._apply is BinaryOperatorAggregate._apply
-            if plain and self._logs and base.present is None and values.kind == "object":
+            if self._is_plain and self._logs and base.present is None and values.kind == "object":
                 logs = extended_all(base.values.tolist(), values.values.tolist())
                 if logs is not None:
                     return Folded(where, Column(objects(logs)), where)
@@ -259,6 +269,9 @@ def _bare(typ: Any) -> Any:
         typ = typ.__args__[0] if qualified else typ.__origin__
     return typ
 
+
+_PLAIN = frozenset({bool, int, float, str, list})
+"""Types of which no value is an `Overwrite`."""
 
 _LONG = 1_000
 """From this many rounds on a round for each value costs more than the values themselves."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from vecgraph.engine.control import Control, refusal
 from vecgraph.engine.keeping import Keeper
@@ -15,7 +18,7 @@ from vecgraph.engine.quick_loop import LoopQuick
 from vecgraph.engine.resume import resumed_inputs
 from vecgraph.engine.singly import Singly
 from vecgraph.engine.tables import Tables
-from vecgraph.engine.threaded import threaded
+from vecgraph.engine.threaded import Parts, threaded
 from vecgraph.engine.traced import Tracing
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ __all__ = ["SMALL", "Call", "Engine"]
 SMALL = 32
 """Below this many rows a run at a time is cheaper than columns."""
 
+PART = 8_192
+"""Runs whose states are kept as dicts at a time."""
+
 
 class Engine:
     """Runs a program.
@@ -46,8 +52,10 @@ class Engine:
         Why not.
     is_async : bool
         Some function has only a coroutine form.
-    small, lane : int
-        Rows below which runs go one at a time, and rows of a lane.
+    small : int or None
+        Rows below which runs go one at a time; None: as is cheaper for its functions.
+    lane : int
+        Rows of a lane.
     apart : bool
         Whether tasks that share no row may go the short way (`Solo`).
     tracing : Tracing
@@ -58,7 +66,7 @@ class Engine:
         self,
         program: Program,
         *,
-        small: int = SMALL,
+        small: int | None = None,
         lane: int = LANE,
         tracing: str = "auto",
     ) -> None:
@@ -72,7 +80,7 @@ class Engine:
         self.control = None if self.refused else Control(program)
         # A function of columns is called with the rows that there are, even if they are few.
         vector = any(action.tier == "vector" for action in _actions(program))
-        self.small = min(small, 1) if vector else small
+        self.small = 1 if vector else small
         self.lane = lane
         self.apart = True
         self.tracing = Tracing(program, tracing)
@@ -132,14 +140,28 @@ class Engine:
             Runs with a past go on, whatever their inputs; with these answers.
         """
         call = Call(self, shared, ids, configs, observer)
+        small = SMALL if self.small is None else self.small
         with _paused_gc(inputs.m):
-            if inputs.m < self.small or self.refusal_of(shared) is not None:
+            if inputs.m < small or self.refusal_of(shared) is not None:
                 if resume is not None:
                     inputs = resumed_inputs(inputs, configs, shared.saver, resume)
                 return call.singly(inputs, None, progress)
             if shared.saver is not None:
                 return threaded(call, inputs, progress, resume)
-            return (call.in_lanes if configs is None else call.singly)(inputs, None, progress)
+            if configs is not None:
+                return call.singly(inputs, None, progress)
+            if observer is None and self.rides():
+                return _ridden(call, inputs, progress)
+            return call.in_lanes(inputs, None, progress)
+
+    def rides(self) -> bool:
+        """Return whether a run at a time is cheaper than columns, however many there are."""
+        quick = self.tables.quick
+        if self.small is not None or quick is None or not quick.rides or not quick.ride.is_whole:
+            return False
+        # Of a function of columns each call is all but free, of another one it costs more.
+        traced = self.tracing.count(self.tables)
+        return 2 * traced < sum(1 for _ in _actions(self.tables.program))
 
     async def arun(
         self,
@@ -173,8 +195,12 @@ class Call:
 
     def singly(self, part: Inputs, at: Where, progress: Progress | None) -> Results:
         """Run the runs at places `at` of the batch one by one."""
+        return self.single(at, progress).run(part.rows())
+
+    def single(self, at: Where, progress: Progress | None) -> Singly:
+        """Return what runs the runs at places `at` one by one."""
         whole = at is None or self.configs is None
-        runs = Singly(
+        return Singly(
             self.engine.tables,
             self.shared,
             self.ids if at is None else self.ids[at],
@@ -182,7 +208,6 @@ class Call:
             observer=self.observer,
             progress=progress,
         )
-        return runs.run(part.rows())
 
     def in_lanes(
         self,
@@ -215,6 +240,33 @@ class Call:
             past=past,
         )
         return lanes.run(part)
+
+
+def _ridden(call: Call, inputs: Inputs, progress: Progress | None) -> Results:
+    """Run runs one by one, a part at a time; in lanes from where too many are no chain of calls."""
+    parts, begin, m = Parts(progress), 0, inputs.m
+    while begin < m:
+        end = min(begin + (PART if begin else SMALL), m)
+        at = np.arange(begin, end)
+        singles: list[Singly] = []
+
+        def alone(
+            shown: Progress | None, at: Rows = at, singles: list[Singly] = singles
+        ) -> Results:
+            singles.append(call.single(at, shown))
+            return singles[0].run(inputs.slice(int(at[0]), int(at[-1]) + 1).rows())
+
+        parts.add(at, alone)
+        begin = end
+        if singles[0].slow * _RARE > len(at) and begin < m:
+            at = np.arange(begin, m)
+            parts.add(at, partial(call.in_lanes, inputs.slice(begin, m), at))
+            break
+    return parts.results()
+
+
+_RARE = 8
+"""Of this many runs one may cost as much as on the general way."""
 
 
 def _actions(program: Program) -> Iterator[Any]:

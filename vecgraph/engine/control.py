@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vecgraph.engine.tasks import Due
-    from vecgraph.program import Program
+    from vecgraph.program import NodeSpec, Program
     from vecgraph.state import State
     from vecgraph.typing import Where
 
@@ -174,7 +174,7 @@ def refusal(program: Program) -> str | None:
             return f"node {node.name!r} has a retry policy: a run waits for its own next attempt"
         if node.error_handler is not None:
             return f"node {node.name!r} has an error handler"
-        acts = None if node.action is None else acts_while_it_runs(node.action)
+        acts = _acts(node)
         if acts is not None:
             return f"node {node.name!r} {acts}"
     for name, nodes in program.triggered.items():
@@ -189,3 +189,10 @@ def refusal(program: Program) -> str | None:
         if not control or len(nodes) != 1 or not isinstance(channel, kinds):
             return f"node {nodes[0]!r} subscribes to channel {name!r}"
     return None
+
+
+def _acts(node: NodeSpec) -> str | None:
+    """Return what a node or one of its routers may do before it returns, None if nothing is seen."""
+    actions = [node.action, *(branch.action for branch in node.branches)]
+    found = (acts_while_it_runs(action) for action in actions if action is not None)
+    return next((acts for acts in found if acts is not None), None)

@@ -26,11 +26,21 @@ if TYPE_CHECKING:
 
     from vecgraph.engine.gather import Gatherer
     from vecgraph.engine.loop_calls import LoopCalls
+    from vecgraph.engine.ride import Left, RideScope
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
     from vecgraph.engine.watch import Watcher
 
-__all__ = ["amoves", "arun_one", "moves", "new_run", "quickly", "result_of", "run_one"]
+__all__ = [
+    "amoves",
+    "arun_one",
+    "moves",
+    "new_run",
+    "quickly",
+    "quickly_on",
+    "result_of",
+    "run_one",
+]
 
 
 def new_run(tables: Tables, shared: Shared, row: int, config: Any = None) -> Run:
@@ -76,6 +86,18 @@ def quickly(tables: Tables, run: Run, input: Any, shared: Shared) -> bool:
         return quick.run(run, input, shared)
     except GraphInterrupt:
         if shared.parent is not None:
+            raise
+        return True
+
+
+def quickly_on(tables: Tables, run: Run, scope: RideScope, left: Left) -> bool:
+    """Go on the short way where a run has left its loop; return whether it has ended there."""
+    quick = tables.quick
+    assert quick is not None
+    try:
+        return quick.to_the_end(run, scope, left)
+    except GraphInterrupt:
+        if scope.shared.parent is not None:
             raise
         return True
 

@@ -8,18 +8,21 @@ that sends packets goes on the general way from there.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from vecgraph.ambient import current_task
 from vecgraph.channels import BinaryOperatorAggregate, EphemeralValue
 from vecgraph.constants import MISSING, START, TASKS
 from vecgraph.engine.quick_node import Node, Scope
+from vecgraph.engine.ride import Ride, RideScope
 from vecgraph.engine.run import Run, TaskError
 from vecgraph.engine.single import warn_unknown
 from vecgraph.errors import EmptyInputError, GraphInterrupt, GraphRecursionError
 from vecgraph.types import Command
 
 if TYPE_CHECKING:
+    from vecgraph.engine.ride import Left
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
     from vecgraph.nodes.action import Action
@@ -36,6 +39,8 @@ class Quick:
     ----------
     tiers : frozenset of str
         Of the functions that it can call.
+    rides : bool
+        Whether runs may go through the loop of `ride`.
     """
 
     tiers: ClassVar[frozenset[str]] = frozenset({"rowwise"})
@@ -48,6 +53,16 @@ class Quick:
         self._direct = frozenset(
             name for name, c in tables.channels.items() if c.replaces and c.plain and c.steady
         )
+        self.rides = True
+
+    @cached_property
+    def ride(self) -> Ride:
+        """The loop of runs whose nodes come one at a time."""
+        return Ride(self._tables, self._nodes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the loop behind: it is made of closures."""
+        return {name: value for name, value in vars(self).items() if name != "ride"}
 
     @staticmethod
     def node(tables: Tables, spec: NodeSpec) -> Any:
@@ -87,27 +102,64 @@ class Quick:
         InvalidUpdateError
             The writes of a superstep break a channel's rule.
         """
-        if input is None:
-            raise EmptyInputError.for_channels(START)
-        scope = Scope(shared, self._tables, run)
-        run.step += 1
+        scope = RideScope(shared, self._tables, run)
         token = current_task.set(scope)
         try:
-            due, values = [self._nodes[START]], [input]
-            while due:
-                going = self._superstep(run, scope, due, values)
-                run.step += 1
-                if TASKS in run.cells:
-                    on_the_general_way(self._tables, run, going)
-                    return False
-                due = [self._nodes[name] for name in going]
-                values = [node.input(run) for node in due]
-                if run.step > run.stop:
-                    raise GraphRecursionError.at(shared.limit)
+            return self._moved(run, scope, input)
         finally:
             current_task.reset(token)
+
+    def _moved(self, run: Run, scope: RideScope, input: Any) -> bool:
+        cells = self.ride.begin(input) if self.rides else None
+        if cells is not None:
+            assert self.ride.first is not None
+            run.cells, run.step, run.emitted = cells, 1, True
+            return self.to_the_end(run, scope, self.ride.run(run, scope, self.ride.first))
+        if input is None:
+            raise EmptyInputError.for_channels(START)
+        run.step += 1
+        going = self._superstep(run, scope, [self._nodes[START]], [input])
+        return self.to_the_end(run, scope, self._ahead(run, scope, going))
+
+    def to_the_end(self, run: Run, scope: RideScope, left: Left | None) -> bool:
+        """Go on where a run has left the loop; return whether it has ended."""
+        while left is not None:
+            node = left.node
+            if left.waits:
+                going = self._superstep(run, scope, [node], [node.input(run)])
+            else:
+                pairs = node.go_on(run, scope, left.result, left.label, left.error)
+                going = self._written(run, scope, node, pairs)
+            left = self._ahead(run, scope, going)
+        if TASKS in run.cells:
+            return False
         run.ended = "done"
         return True
+
+    def _ahead(self, run: Run, scope: RideScope, going: list[str]) -> Left | None:
+        """Go on after a superstep, to where the run leaves the loop or the short way.
+
+        Returns
+        -------
+        Left or None
+            None: it has ended, or has packets and must go on on the general way.
+        """
+        while True:
+            run.step += 1
+            if TASKS in run.cells:
+                on_the_general_way(self._tables, run, going)
+                return None
+            due = [self._nodes[name] for name in going]
+            values = [node.input(run) for node in due]
+            if run.step > run.stop:
+                raise GraphRecursionError.at(scope.shared.limit)
+            if not due:
+                return None
+            if len(due) == 1 and self.rides and run.emitted is not MISSING:
+                stage = self.ride.stage(due[0])
+                if stage is not None:
+                    return self.ride.run(run, scope, stage)
+            going = self._superstep(run, scope, due, values)
 
     def _superstep(self, run: Run, scope: Scope, due: list[Node], values: list[Any]) -> list[str]:
         """Run the nodes that are due and apply their writes; return those that are due next."""
@@ -117,7 +169,10 @@ class Quick:
 
     def _alone(self, run: Run, scope: Scope, node: Node, value: Any) -> list[str]:
         """Run the only node that is due: its writes meet no others."""
-        pairs = node.run(run, scope, value)
+        return self._written(run, scope, node, node.run(run, scope, value))
+
+    def _written(self, run: Run, scope: Scope, node: Node, pairs: Pairs) -> list[str]:
+        """Apply what the only node that ran has written."""
         if run.ended or run.calls is not None:
             return self._applied(run, scope, [(node, pairs)], None)
         return self._put(run, scope, node, pairs)

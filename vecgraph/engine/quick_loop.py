@@ -98,7 +98,8 @@ class LoopNode(Node):
             result = value if self.spec.action is None else await self._called(scope, value)
             pairs = self._written(scope, result)
             for router in self._routers:
-                pairs += await router.arun(run, scope, pairs, result)
+                ways = await router.arun(run, scope, pairs, result)
+                pairs += [*scope.taken(), *ways]
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
@@ -109,7 +110,7 @@ class LoopNode(Node):
         return pairs
 
     async def _called(self, scope: LoopScope, value: Any) -> Any:
-        extra = scope.arguments(self._inject) if self._inject else {}
+        extra = scope.arguments(self.inject) if self.inject else {}
         if self._afn is None:
             scope.blocking = True  # tasks that it calls run in threads: it holds the loop
             try:
@@ -133,7 +134,7 @@ class LoopRouter(Router):
             finally:
                 scope.blocking = False
         value = self.input(run, pairs, result)
-        extra = scope.arguments(self._inject) if self._inject else {}
+        extra = scope.arguments(self.inject) if self.inject else {}
         return self.sent_by(await scope.called(self._afn(value, **extra)))
 
 

@@ -12,6 +12,7 @@ from vecgraph.columns import concat
 from vecgraph.constants import INTERRUPT, MISSING
 from vecgraph.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
 from vecgraph.positions import is_sorted_unique
+from vecgraph.state import dicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,6 +183,8 @@ class Results:
         if not names:
             return [{} if shown else None for shown in self.emitted.tolist()]
         lists = [self.columns[name].tolist() for name in names]
+        if all(column.present is None for column in self.columns.values()) and self.emitted.all():
+            return dicts(names, lists)
         return [
             {k: v for k, v in zip(names, row, strict=True) if v is not MISSING} if shown else None
             for shown, row in zip(self.emitted.tolist(), zip(*lists, strict=True), strict=True)

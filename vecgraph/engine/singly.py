@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecgraph.ambient import current_task
 from vecgraph.columns import Column
 from vecgraph.constants import MISSING, PREVIOUS
-from vecgraph.engine.drive import arun_one, moves, new_run, quickly
+from vecgraph.engine.drive import arun_one, moves, new_run, quickly, quickly_on
 from vecgraph.engine.gather import Gatherer
 from vecgraph.engine.quick import can_be_quick
 from vecgraph.engine.records import Results, RowError, Superstep, TaskRecord, status_of
-from vecgraph.engine.run import TaskError
+from vecgraph.engine.ride import RideScope
+from vecgraph.engine.run import Run, TaskError
 from vecgraph.engine.single import output
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.errors import GraphRecursionError
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vecgraph.engine.records import Observer, Progress
-    from vecgraph.engine.run import Run, Task
+    from vecgraph.engine.ride import Left
+    from vecgraph.engine.run import Task
     from vecgraph.engine.shared import Shared
     from vecgraph.typing import Rows
 
@@ -50,6 +53,11 @@ class Singly:
     configs : sequence of RunnableConfig, optional
         Of each run, if they differ.
     observer, progress : callable, optional
+
+    Attributes
+    ----------
+    slow : int
+        Runs that began in the loop of the short way, and had to go on on the general one.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class Singly:
         observer: Observer | None = None,
         progress: Progress | None = None,
     ) -> None:
+        self.slow = 0
         self._tables = tables
         self._shared = shared
         self._configs = configs
@@ -79,7 +88,10 @@ class Singly:
         if PREVIOUS in self._tables.channels and self._observer is None:
             return self._in_threads(inputs)
         sleeping: list[tuple[float, int, Run, Iterator[float | None]]] = []
-        for at, value in enumerate(inputs):
+        waiting = enumerate(inputs)
+        first = self._ridden if self._rides() else _next
+        while (one := first(waiting, sleeping)) is not None:
+            at, value = one
             self._wake(sleeping, time.monotonic())
             run, watcher = self._begin(at)
             self._go_on(at, run, self._moved(run, value, watcher), sleeping)
@@ -87,6 +99,47 @@ class Singly:
             time.sleep(max(0.0, sleeping[0][0] - time.monotonic()))
             self._wake(sleeping, time.monotonic())
         return self._tally.results()
+
+    def _rides(self) -> bool:
+        """Return whether runs may go the short way, and stay in its loop."""
+        quick = self._tables.quick
+        if quick is None or not quick.rides or quick.ride.first is None:
+            return False
+        run = Run(self._tables, 0, self._shared.limit)
+        plain = self._observer is None and self._configs is None
+        return plain and can_be_quick(self._tables, run, None, self._shared)
+
+    def _ridden(
+        self, waiting: Iterator[tuple[int, Any]], sleeping: list[Any]
+    ) -> tuple[int, Any] | None:
+        """Run inputs the short way, up to one that cannot begin there: return it and its place."""
+        tables, shared, tally = self._tables, self._shared, self._tally
+        ride: Any = tables.quick and tables.quick.ride
+        token, run = current_task.set(None), None
+        try:
+            for at, value in waiting:
+                cells = ride.begin(value)
+                if cells is None:
+                    return at, value
+                if run is None:
+                    run = Run(tables, 0, shared.limit)
+                    scope = RideScope(shared, tables, run)
+                    current_task.set(scope)
+                run.row, run.cells, run.step, run.emitted = self._numbers[at], cells, 1, True
+                left = ride.run(run, scope, ride.first)
+                if left is None:
+                    tally.done(at, run)
+                else:
+                    self._go_on(at, run, self._left(run, scope, left), sleeping)
+                    run = None  # it is no longer empty, and neither is its scope
+        finally:
+            current_task.reset(token)
+        return None
+
+    def _left(self, run: Run, scope: RideScope, left: Left) -> Iterator[float | None]:
+        if not quickly_on(self._tables, run, scope, left):
+            self.slow += 1
+            yield from moves(self._tables, run, MISSING, self._shared)
 
     def _in_threads(self, inputs: Iterable[Any]) -> Results:
         """Run each input in one of some threads: workflows are functions, which may wait."""
@@ -179,6 +232,10 @@ class Singly:
         return self._tally.results()
 
 
+def _next(waiting: Iterator[tuple[int, Any]], _sleeping: list[Any]) -> tuple[int, Any] | None:
+    return next(waiting, None)
+
+
 class _Tally:
     """Gathers what becomes of single runs."""
 
@@ -188,12 +245,26 @@ class _Tally:
         self._progress = progress
         self._ids = ids
         self.outputs: list[Any] = [None] * n
-        self.emitted = np.zeros(n, np.bool_)
-        self.status = np.zeros(n, np.int8)
-        self.steps = np.zeros(n, np.int64)
+        self.emitted = [True] * n
+        self.status = bytearray(n)
+        self.steps = [0] * n
         self.errors: list[RowError] = []
         self.interrupts: dict[int, tuple[Any, ...]] = {}
         self._ended = 0
+        self._run_steps = 0
+        channels = tables.channels
+        self._read = [(name, channels[name]) for name in tables.outputs if not channels[name].plain]
+
+    def done(self, at: int, run: Run) -> None:
+        """Note that a run has ended that never left the loop; its cells are its output."""
+        cells = run.cells
+        for name, channel in self._read:
+            if name in cells:
+                cells[name] = channel.read(cells[name])
+        self.outputs[at] = cells
+        self.steps[at] = run.step - 1
+        if self._progress is not None:
+            self._tell(at)
 
     def end(self, at: int, run: Run) -> None:
         """Note that a run has ended well, or stopped to be gone on with."""
@@ -220,11 +291,16 @@ class _Tally:
     def _note(self, at: int, run: Run) -> None:
         self.outputs[at] = output(self._tables, run)
         self.emitted[at] = run.emitted is not MISSING
-        self._ended += 1
         if self._progress is not None:
-            failed = len(self.errors)
-            running = len(self.outputs) - self._ended
-            self._progress(self._ended - failed, running, failed, int(self.steps.sum()))
+            self._tell(at)
+
+    def _tell(self, at: int) -> None:
+        assert self._progress is not None
+        self._ended += 1
+        self._run_steps += self.steps[at]
+        failed = len(self.errors)
+        running = len(self.outputs) - self._ended
+        self._progress(self._ended - failed, running, failed, self._run_steps)
 
     def results(self) -> Results:
         """Return everything as columns."""
@@ -238,16 +314,17 @@ class _Tally:
             else:
                 cells = [MISSING if o is None else o.get(name, MISSING) for o in self.outputs]
             columns[name] = Column.of_cells(cells)
+        steps = np.array(self.steps, np.int64)
         return Results(
             columns,
-            self.emitted,
-            self.status,
-            self.steps,
+            np.array(self.emitted, np.bool_),
+            np.frombuffer(self.status, np.int8).copy(),
+            steps,
             self._ids,
             sorted(self.errors, key=lambda error: error.row),
             interrupts=self.interrupts,
             bare=outputs if isinstance(outputs, str) else None,
-            run_steps=int(self.steps.sum()),
+            run_steps=int(steps.sum()),
         )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vecgraph.engine.resume import Sorted
     from vecgraph.typing import Rows
 
-__all__ = ["threaded"]
+__all__ = ["Parts", "threaded"]
 
 
 def threaded(call: Call, inputs: Inputs, progress: Progress | None, resume: Any) -> Results:
@@ -39,7 +39,7 @@ def threaded(call: Call, inputs: Inputs, progress: Progress | None, resume: Any)
     old, new = np.flatnonzero(places >= 0), np.flatnonzero(places < 0)
     if not len(old):
         return call.in_lanes(inputs, None, progress, numbers)
-    parts = _Parts(progress)
+    parts = Parts(progress)
     if len(new):
         parts.add(new, partial(call.in_lanes, inputs.take(new), new, numbers=numbers[new]))
     _with_past(call, inputs.take(old), old, numbers[old], places[old], _told(resume, old), parts)
@@ -57,7 +57,7 @@ def _with_past(
     numbers: Rows,
     places: Any,
     resume: Any,
-    parts: _Parts,
+    parts: Parts,
 ) -> None:
     """Run the runs at places `old` of the batch, whose threads have checkpoints."""
     tables, control = call.engine.tables, call.engine.control
@@ -112,7 +112,7 @@ def _tell(saver: Any, state: Any, found: Sorted) -> None:
         saver.put_writes_many(state.threads[at], state.seq[at], ids, "", RESUME, values)
 
 
-class _Parts:
+class Parts:
     """Parts of a batch that are run one after the other."""
 
     def __init__(self, progress: Progress | None) -> None:

@@ -114,6 +114,17 @@ class Tracing:
             traced.begin()
         return self._tables
 
+    def count(self, tables: Tables) -> int:
+        """Return how many functions of the program run in columns."""
+        found = self.tables(tables)
+        if found is tables:
+            return 0
+        return sum(
+            action is not None and action.tier == "traced"
+            for node in found.nodes.values()
+            for action in (node.action, *(branch.action for branch in node.branches))
+        )
+
     def _node(self, node: NodeSpec) -> NodeSpec:
         action = None if node.action is None else self._action(node.action, node)
         branches = tuple(self._branch(branch) for branch in node.branches)
