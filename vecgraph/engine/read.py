@@ -157,7 +157,8 @@ class Fresh:
         bare = isinstance(branch.reads, str)
         raw = None if bare or not branch.passthrough else self._outcome.raw
         extra = self._extras(raw, names)
-        order = tuple(dict.fromkeys([*extra, *names])) if extra else names
+        # What the node returned comes first, whatever its values are by now.
+        order = tuple(dict.fromkeys([*raw, *names])) if isinstance(raw, dict) else names
         if keys is not None:
             order = tuple(name for name in order if name in keys)
 

@@ -138,7 +138,7 @@ class Ride:
         Left or None
             None: the run has ended.
         """
-        scope.enter()
+        scope.odd = 0
         order, folds, step, error = self._order, self._folds, run.step, None
         state, size = run.cells, len(run.cells)
         none: Any = MISSING
@@ -152,7 +152,7 @@ class Ride:
                 result = fn(state)
                 if result is None:
                     result = {}
-                if type(result) is not dict or scope.is_odd:
+                if type(result) is not dict or scope.odd > 0:
                     break
                 fresh = {**state, **result}
                 if folds:
@@ -166,7 +166,7 @@ class Ride:
                     label = route(fresh)
                 else:
                     label = edge if routed is None else routed(fresh, result)
-                if type(label) is not str or scope.is_odd or label not in goals:
+                if type(label) is not str or scope.odd > 0 or label not in goals:
                     break
                 state, after, result, label = fresh, goals[label], none, none
                 if after is None:
@@ -288,21 +288,17 @@ class RideScope(Scope):
     ----------
     stage : Stage or None
         The node that runs now in the loop.
-    is_odd : bool
-        It has written something while it ran, or called a task.
+    odd : int
+        Writes that it has made while it ran, and tasks that it has called.
     """
 
-    __slots__ = ("_at", "is_odd", "stage")
+    __slots__ = ("_at", "odd", "stage")
 
     def __init__(self, shared: Shared, tables: Tables, run: Run) -> None:
         super().__init__(shared, tables, run)
         self.stage: Stage | None = None
-        self.is_odd = False
+        self.odd = 0
         self._at: tuple[int, int] | None = None
-
-    def enter(self) -> None:
-        """Note that the loop begins."""
-        self.is_odd = False
 
     def begin(self, spec: NodeSpec) -> None:
         """Note which node runs now, beside the loop."""
@@ -321,10 +317,10 @@ class RideScope(Scope):
 
     def send(self, pairs: Pairs) -> None:
         """Add writes that the task makes while it runs."""
-        self.is_odd = True
+        self.odd += 1
         super().send(pairs)
 
     def call(self, spec: NodeSpec, args: Any, kwargs: Any) -> Any:
         """Start a task of the functional API; return the future of its result."""
-        self.is_odd = True
+        self.odd += 1
         return super().call(spec, args, kwargs)
