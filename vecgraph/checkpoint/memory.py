@@ -41,6 +41,11 @@ class MemoryStorage:
     exclusive = True
     place = "memory"
 
+    @property
+    def volatile(self) -> bool:
+        """Whether rows may as well wait outside: not if they count against a budget."""
+        return self.max_bytes is None
+
     def __init__(self, max_bytes: int | None = None, spill: str | Path | None = None) -> None:
         self.max_bytes = max_bytes
         self._headers = HeaderTable()
@@ -239,6 +244,7 @@ class InMemorySaver(LogSaver):
     @property
     def nbytes(self) -> int:
         """Bytes that the checkpoints take in memory."""
+        self._shelf.drain()
         return self.storage.nbytes
 
 

@@ -6,10 +6,16 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Literal
 
+from vecgraph.checkpoint.holding import Held
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vecgraph.checkpoint.storage import Chunk, Header, Storage
+    from vecgraph.checkpoint.chunks import Row
+    from vecgraph.checkpoint.holding import Encode
+    from vecgraph.checkpoint.storage import Chunk, Header, Kind, Storage
+
+    _Flush = list[Chunk] | tuple[Kind, Sequence[Row], int]
 
 __all__ = ["Durability", "Pipeline"]
 
@@ -27,27 +33,42 @@ class Pipeline:
     Parameters
     ----------
     storage : Storage
+        In one that is `volatile` a row is no safer than beside it: rows that come one at a time
+        wait until somebody looks for them, and are encoded together.
     durability : str
         With ``"async"`` one thread appends whatever waits as one flush. If that fails nothing
         that was added since is kept, and the error is raised by the next call.
+    encode : callable
+        Makes a chunk of rows.
     guard : lock
         Held while the storage is called.
     on_failure : callable
         Called when a flush is lost: what the log knows by heart may not be true any more.
+
+    Attributes
+    ----------
+    holds : bool
+        Whether rows wait here.
+    numbers : set of int
+        Chunks that were appended from here.
     """
 
     def __init__(
         self,
         storage: Storage,
         durability: Durability,
+        encode: Encode,
         guard: threading.RLock,
         on_failure: Callable[[], None],
     ) -> None:
         self._storage = storage
         self._durability = durability
+        self._encode = encode
         self._guard = guard
         self._on_failure = on_failure
-        self._waiting: deque[list[Chunk]] = deque()
+        self._held = Held(encode)
+        self.holds = durability != "async" and bool(getattr(storage, "volatile", False))
+        self._waiting: deque[_Flush] = deque()
         self._bytes = 0
         self._busy = False
         self._closing = False
@@ -59,9 +80,31 @@ class Pipeline:
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers, None if they are not known yet."""
         if self._durability == "async":
-            self._enqueue(list(chunks))
+            flush = list(chunks)
+            self._enqueue(flush, sum(len(chunk.payload) for chunk in flush))
             return None
         return self._append(chunks)
+
+    def add(self, kind: Kind, rows: Sequence[Row], ts: int, before: Sequence[Chunk] = ()) -> None:
+        """Append a flush of a thread's rows, and of chunks that they refer to."""
+        if self.holds:
+            with self._guard:
+                if before:
+                    self._append(before)
+                self._held.add(kind, rows, ts)
+                if self._held.is_full:
+                    self.settle()
+        elif self._durability == "async" and not before:
+            self._enqueue((kind, rows, ts), sum(len(row[2]) for row in rows))
+        else:
+            self.append([*before, self._encode(kind, rows, ts)])
+
+    def settle(self, lo: int | None = None, hi: int | None = None) -> None:
+        """Append the rows that are held; with `lo` and `hi` those of the threads between them."""
+        with self._guard:
+            if chunks := self._held.chunks(lo, hi):
+                self._append(chunks)
+                self._held.drop(lo, hi)
 
     def _append(self, chunks: Sequence[Chunk]) -> list[Header]:
         try:
@@ -73,12 +116,11 @@ class Pipeline:
         self.numbers.update(header.number for header in headers)
         return headers
 
-    def _enqueue(self, chunks: list[Chunk]) -> None:
-        size = sum(len(chunk.payload) for chunk in chunks)
+    def _enqueue(self, flush: _Flush, size: int) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._has_room(size) or self._error is not None)
             self._raise()
-            self._waiting.append(chunks)
+            self._waiting.append(flush)
             self._bytes += size
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -109,6 +151,8 @@ class Pipeline:
             with self._changed:
                 self._changed.wait_for(lambda: not self._waiting and not self._busy)
                 self._raise()
+        else:
+            self.settle()
 
     def sync(self) -> None:
         """Wait until everything is durable."""
@@ -132,16 +176,16 @@ class Pipeline:
                 self._changed.wait_for(lambda: bool(self._waiting) or self._closing)
                 if not self._waiting:
                     return
-                chunks = [chunk for flush in self._waiting for chunk in flush]
+                flushes = list(self._waiting)
                 self._waiting.clear()
                 self._bytes, self._busy = 0, True
                 self._changed.notify_all()
-            self._store(chunks)
+            self._store(flushes)
 
-    def _store(self, chunks: list[Chunk]) -> None:
+    def _store(self, flushes: list[_Flush]) -> None:
         error: BaseException | None = None
         try:
-            self._append(chunks)
+            self._append(self._joined(flushes))
         except BaseException as raised:  # noqa: BLE001 - it belongs to whoever calls next
             error = raised
         with self._changed:
@@ -151,3 +195,15 @@ class Pipeline:
                 self._waiting.clear()
                 self._bytes, self._error = 0, error
             self._changed.notify_all()
+
+    def _joined(self, flushes: list[_Flush]) -> list[Chunk]:
+        """Return flushes as one, rows that came one by one put together."""
+        chunks, held = [], Held(self._encode)
+        for flush in flushes:
+            if isinstance(flush, tuple):
+                held.add(*flush)
+                continue
+            chunks += held.chunks()
+            held.drop()
+            chunks += flush
+        return chunks + held.chunks()

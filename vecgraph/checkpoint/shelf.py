@@ -33,6 +33,8 @@ __all__ = ["Shelf"]
 
 _CACHED = 128 << 20
 """Bytes of decoded chunks that are kept."""
+_OF_ROWS = frozenset(("entries", "writes"))
+"""Kinds of chunks whose rows may come one by one."""
 
 
 class Shelf:
@@ -57,7 +59,7 @@ class Shelf:
         self.storage = storage
         self.compression = compression
         self.guard = threading.RLock()
-        self._pipeline = Pipeline(storage, durability, self.guard, on_failure)
+        self._pipeline = Pipeline(storage, durability, self.rows_chunk, self.guard, on_failure)
         self._cache: OrderedDict[int, tuple[Any, int]] = OrderedDict()
         self._cached = 0
         self._schemas: dict[str, bytes] = {}
@@ -120,7 +122,24 @@ class Shelf:
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers where they are known already."""
         self._check()
+        self._pipeline.settle()
         return self._pipeline.append(chunks)
+
+    def add_rows(
+        self, kind: Kind, rows: Sequence[Row], ts: int, before: Sequence[Chunk] = ()
+    ) -> None:
+        """Append a flush of a thread's rows, and of chunks that they refer to.
+
+        Parameters
+        ----------
+        kind : {'entries', 'writes'}
+        rows : sequence of Row
+            They may be held until somebody looks for them.
+        ts : int
+        before : sequence of Chunk
+        """
+        self._check()
+        self._pipeline.add(kind, rows, ts, before)
 
     def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
         """Put chunks in the place of others."""
@@ -182,8 +201,10 @@ class Shelf:
     ) -> list[Header]:
         """Return headers; if `settled` those of what was appended so far are among them."""
         self._check()
-        if settled:
-            self.drain()
+        if settled and not self._pipeline.holds:
+            self._pipeline.drain()
+        elif settled and not _OF_ROWS.isdisjoint(kinds):
+            self._pipeline.settle(lo, hi)
         with self.guard:
             return self.storage.find(kinds, lo, hi, key=key, after=after)
 

@@ -97,6 +97,8 @@ class Storage(Protocol):
     exclusive : bool
         Nobody else can append while this is open: what the log knows by heart stays true. If
         not, it asks `find` for news before each append.
+    volatile : bool, optional
+        It ends with the program, and a row is no safer in it than beside it.
     """
 
     place: str

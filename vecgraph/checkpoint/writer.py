@@ -197,8 +197,12 @@ class Writer:
         if place is None:
             self.tail(number).early.add(checkpoint_id)
         rows = [(number, seq, self._write(name, task, i, *w)) for i, w in enumerate(writes)]
-        chunk = self._shelf.rows_chunk("writes", rows, self._shelf.now())
-        self._append([*chunks, *self._codec.taken(), chunk])
+        chunks += self._codec.taken()
+        if place is None:
+            chunk = self._shelf.rows_chunk("writes", rows, self._shelf.now())
+            self._append([*chunks, chunk])
+        else:
+            self._shelf.add_rows("writes", rows, self._shelf.now(), chunks)
 
     def _write(
         self, name: str | None, task: tuple[str, str], idx: int, channel: str, value: Any
@@ -334,17 +338,22 @@ class Writer:
         entry = self._entry(draft, said)
         row = EntryRow(_UNWRITTEN, number, tail.next, entry)
         chunks = [*draft.chunks, *self._codec.taken()]
+        others: list[Chunk] = []
         if row.id in tail.early:
-            chunks += self._claimed(row)
+            others += self._claimed(row)
             tail.early.discard(row.id)
         if row.id <= tail.top_id:
-            chunks += self._replacing(row)
+            others += self._replacing(row)
             if row.id < tail.top_id:
                 entry = replace(entry, top=tail.top)
         state = Resolved() if draft.parent is None else draft.base.copy()
         row.apply(state)
         body = [(number, tail.next, entry.body())]
-        self._append([*chunks, self._shelf.rows_chunk("entries", body, entry.ts)])
+        if others:
+            body_chunk = self._shelf.rows_chunk("entries", body, entry.ts)
+            self._append([*chunks, *others, body_chunk])
+        else:
+            self._shelf.add_rows("entries", body, entry.ts, chunks)
         self._ops.made(row.place)
         if entry.top is None:
             tail.top_id, tail.top = row.id, tail.next
