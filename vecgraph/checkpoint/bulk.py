@@ -104,6 +104,10 @@ class BulkSaver(BaseCheckpointSaver[Any]):
     def _write(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
             try:
+                if self.storage.exclusive:  # there is nobody to be held back
+                    self._shelf.check()
+                    self._ready()
+                    return write(*args, **kwargs)
                 with self._shelf.writing():
                     self._ready()
                     return write(*args, **kwargs)

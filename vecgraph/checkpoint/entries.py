@@ -37,7 +37,7 @@ A negative number, ``-1 - op``, says of PUT and REF that the value is the parent
 _FULL, _NO_SENDS, _UPDATED = 1, 2, 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """What a row of ``entries`` says.
 

@@ -77,7 +77,9 @@ class Marks:
     def is_gone(self, thread: int) -> bool:
         """Return whether a thread was deleted."""
         known = self._known
-        return thread in known.threads or any(lo <= thread <= hi for lo, hi in known.ranges)
+        if thread in known.threads:
+            return True
+        return bool(known.ranges) and any(lo <= thread <= hi for lo, hi in known.ranges)
 
     def which_gone(self, threads: Values) -> Mask:
         """Return which of some threads were deleted."""

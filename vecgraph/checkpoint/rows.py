@@ -440,7 +440,8 @@ def time_of(text: Any) -> int | None:
         found = datetime.fromisoformat(text)
     except (ValueError, TypeError):
         return None
-    if found.tzinfo is None:
+    # Two texts of one moment must not become one: it is in the form of `time_text`, or not taken.
+    if found.tzinfo is not UTC or found.isoformat() != text:
         return None
-    ts = (found - _EPOCH) // timedelta(microseconds=1)
-    return ts if time_text(ts) == text else None
+    passed = found - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -90,14 +90,14 @@ class Shelf:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Let nobody else write to a shared storage between what is found and what is added."""
-        self._check()
+        self.check()
         with self._together(writes=True):
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one state of a shared storage, whatever others write meanwhile."""
-        self._check()
+        self.check()
         with self._together(writes=False):
             yield
 
@@ -121,7 +121,7 @@ class Shelf:
 
     def append(self, chunks: Sequence[Chunk]) -> list[Header] | None:
         """Append a flush; return its headers where they are known already."""
-        self._check()
+        self.check()
         self._pipeline.settle()
         return self._pipeline.append(chunks)
 
@@ -138,12 +138,12 @@ class Shelf:
         ts : int
         before : sequence of Chunk
         """
-        self._check()
+        self.check()
         self._pipeline.add(kind, rows, ts, before)
 
     def replace(self, old: Sequence[Header], new: Sequence[Chunk]) -> list[Header]:
         """Put chunks in the place of others."""
-        self._check()
+        self.check()
         self._pipeline.drain()
         with self.guard:
             headers = self.storage.replace(old, new)
@@ -162,7 +162,7 @@ class Shelf:
 
     def sync(self) -> None:
         """Wait until everything is durable."""
-        self._check()
+        self.check()
         self._pipeline.sync()
 
     def close(self) -> None:
@@ -177,7 +177,8 @@ class Shelf:
                 self.storage.close()
                 self._cache.clear()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise an error if the log is closed."""
         if self._closed:
             raise CheckpointClosedError(
                 f"The saver of {self.place} is closed.\nHint: open another one."
@@ -185,7 +186,7 @@ class Shelf:
 
     def reserve(self, n: int) -> int:
         """Hand out numbers of threads."""
-        self._check()
+        self.check()
         with self.guard:
             return self.storage.reserve(n)
 
@@ -200,7 +201,7 @@ class Shelf:
         settled: bool = True,
     ) -> list[Header]:
         """Return headers; if `settled` those of what was appended so far are among them."""
-        self._check()
+        self.check()
         if settled and not self._pipeline.holds:
             self._pipeline.drain()
         elif settled and not _OF_ROWS.isdisjoint(kinds):
@@ -274,7 +275,7 @@ class Shelf:
         self, headers: Sequence[Header], make: Callable[[Header, bytes], tuple[Any, int]]
     ) -> dict[int, Any]:
         """Return what `make` makes of each chunk, by number."""
-        self._check()
+        self.check()
         found: dict[int, Any] = {}
         missing = []
         with self.guard:

@@ -27,6 +27,7 @@ __all__ = ["ThreadName", "Threads", "printable"]
 
 _compute: Any = pyarrow.compute
 _FEW = 64
+_MOST_NUMBERS = 1 << 16
 _COUNTED = re.compile(r"(?:0|[1-9][0-9]*)$", re.ASCII)
 
 
@@ -77,6 +78,7 @@ class Threads:
     def __init__(self, shelf: Shelf, marks: Marks) -> None:
         self._shelf = shelf
         self._marks = marks
+        self._numbers: dict[tuple[str, str], int] = {}
         self._alone: dict[str, list[ThreadName]] = {}
         self._listed: dict[str, list[ThreadName]] = {}
         self._ranges: list[ThreadName] = []
@@ -86,13 +88,22 @@ class Threads:
 
     def forget(self) -> None:
         """Read everything again when it is next needed."""
-        self._alone, self._listed, self._ranges, self._names = {}, {}, [], {}
+        self._numbers, self._names = {}, {}
+        self._alone, self._listed, self._ranges = {}, {}, []
         self._upto = -1
         self._is_read = False
 
     def number(self, thread_id: str, ns: str) -> int | None:
         """Return a thread's number, None if there is no such thread."""
-        return self.namespaces(thread_id).get(ns)
+        known = self._numbers.get((thread_id, ns))
+        if known is not None and self._shelf.storage.exclusive and not self._marks.is_gone(known):
+            return known
+        known = self.namespaces(thread_id).get(ns)
+        if known is not None:
+            if len(self._numbers) >= _MOST_NUMBERS:
+                self._numbers.clear()
+            self._numbers[thread_id, ns] = known
+        return known
 
     def namespaces(self, thread_id: str) -> dict[str, int]:
         """Return the number of each namespace of a thread, in the order of registration."""

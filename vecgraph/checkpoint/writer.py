@@ -58,7 +58,7 @@ class _Tail:
     early: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Said:
     """What an entry is to say: the fields of `Entry`, before what only the place decides."""
 
@@ -75,7 +75,7 @@ class _Said:
     sends: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Draft:
     """Where a checkpoint goes, and what it comes from."""
 

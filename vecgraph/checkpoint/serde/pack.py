@@ -82,7 +82,7 @@ builtin_function_or_method.
         except (TypeError, ValueError, OverflowError):
             # Something in it is no value of MessagePack's; the general way finds out what.
             return self._pack_lowered(value)
-        if _must_be_plain(packed) or _is_plain(value):
+        if type(value) in _LEAVES or _must_be_plain(packed) or _is_plain(value):
             return packed
         return self._pack_lowered(value)
 
