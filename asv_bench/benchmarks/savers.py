@@ -6,13 +6,14 @@ this machine; where none answers the benchmark is skipped.
 
 from __future__ import annotations
 
+import operator
 import os
 import shutil
 import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from vecgraph.engine.flush import ColumnChange, Flush
 POSTGRES = os.environ.get("VECGRAPH_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/test")
 MYSQL = os.environ.get("VECGRAPH_TEST_MYSQL", "mysql://root@127.0.0.1:3306/test")
 SAVERS = ("memory", "sqlite", "postgres", "mysql")
+STEPS = 50
 AT: Any = {"configurable": {"thread_id": "one", "checkpoint_ns": ""}}
 
 
@@ -218,3 +220,51 @@ class OneByOne:
         return 1e6 * seconds / n
 
     track_put.unit = track_get.unit = "us"  # type: ignore[attr-defined]
+
+
+class Counted(TypedDict):
+    """A counter, and what it has counted."""
+
+    n: int
+    log: Annotated[list[int], operator.add]
+
+
+class OneRun:
+    """A run of 50 supersteps that keeps each of them in memory, beside the same in LangGraph."""
+
+    params = (["vecgraph", "langgraph"],)
+    param_names = ("library",)
+    version = "1"
+
+    def setup(self, library: str) -> None:
+        """Build the graph."""
+        if library == "vecgraph":
+            from vecgraph.graph import END, START, StateGraph
+
+            saver: Any = InMemorySaver()
+        else:
+            from langgraph.graph import END, START, StateGraph  # type: ignore[assignment]
+
+            saver = _langgraph("langgraph memory", Path())
+        graph = StateGraph(Counted)
+        graph.add_node("step", lambda state: {"n": state["n"] + 1, "log": [state["n"]]})
+        graph.add_edge(START, "step")
+        graph.add_conditional_edges("step", lambda state: "step" if state["n"] % STEPS else END)
+        self.app = graph.compile(checkpointer=saver)
+        self.threads = 0
+
+    def track_superstep(self, library: str) -> float:
+        """CPU time of a superstep, of the quickest of 10 runs."""
+        return min(self._timed() for _ in range(10)) / STEPS * 1e6
+
+    def _timed(self) -> float:
+        self.threads += 1
+        config = {"configurable": {"thread_id": str(self.threads)}, "recursion_limit": 2 * STEPS}
+        begin = time.process_time()
+        result = self.app.invoke({"n": 0, "log": []}, config)
+        seconds = time.process_time() - begin
+        assert result == {"n": STEPS, "log": list(range(STEPS))}
+        assert len(list(self.app.get_state_history(config))) == STEPS + 2
+        return seconds
+
+    track_superstep.unit = "us"  # type: ignore[attr-defined]
