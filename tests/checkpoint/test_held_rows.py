@@ -10,6 +10,7 @@ from tests.checkpoint.test_sql_savers import config, put, values
 from vecgraph.checkpoint.arrow import ArrowSaver
 from vecgraph.checkpoint.base import empty_checkpoint
 from vecgraph.checkpoint.memory import InMemorySaver
+from vecgraph.constants import ERROR
 
 KINDS = ("entries", "writes")
 
@@ -98,6 +99,16 @@ def test_writes_that_come_before_their_checkpoint_find_it() -> None:
         [("early", "n", 2), ("late", "n", 3)],
         [("plain", "n", 1)],
     ]
+
+
+def test_of_writes_to_one_place_the_first_stays_and_of_errors_the_last() -> None:
+    saver = InMemorySaver()
+    name = put(saver, "a", n=0)["configurable"]["checkpoint_id"]
+    for i in range(3):
+        write(saver, "a", name, "task", ("n", i))
+        write(saver, "a", name, "task", (ERROR, f"no {i}"))
+    pending = saver.get_tuple(config("a")).pending_writes
+    assert sorted(pending) == [("task", ERROR, "no 2"), ("task", "n", 0)]
 
 
 def test_what_waits_is_deleted_with_its_thread() -> None:

@@ -59,6 +59,14 @@ def test_a_channel_that_only_row_form_speaks_of_is_found() -> None:
     assert state.columns["y"].tolist() == [1, 2]
 
 
+def test_columns_come_after_the_rows_that_waited() -> None:
+    saver = InMemorySaver()
+    put(saver, "t0", {"x": "old", "y": 7}, {"x": 4, "y": 4})
+    flush(saver, np.zeros(1, np.int64), 1, [1])
+    assert [h.kind for h in saver.storage.find(("entries", "columns"))] == ["entries", "columns"]
+    assert saver.read_columns(np.zeros(1, np.int64), graph=FORM).columns["y"].tolist() == [1]
+
+
 def test_nodes_are_due_for_what_they_have_not_seen() -> None:
     saver = InMemorySaver()
     barrier = {"join:x+y:b": {"x", "y"}}
