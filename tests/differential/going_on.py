@@ -117,7 +117,7 @@ def _seen(saver, outputs, threads):
     ]
 
 
-def alone(lib, plan, todos, threads, saver):
+def alone(lib, plan, todos, threads, saver, durability="sync"):
     """Play the actions, thread by thread; return what can be seen after each round."""
     app, seen = graph_of(lib, plan, saver), []
     first = [("start", at, None) for at in range(threads)]
@@ -126,14 +126,14 @@ def alone(lib, plan, todos, threads, saver):
         for at in range(threads):
             try:
                 value = input_of(lib, app, todo[at], _place(at))
-                outputs.append(app.invoke(value, _place(at), durability="sync"))
+                outputs.append(app.invoke(value, _place(at), durability=durability))
             except Exception as error:  # noqa: BLE001  whatever it raises is its result
                 outputs.append(error)
         seen.append(_seen(saver, outputs, threads))
     return seen
 
 
-def in_batches(lib, plan, todos, threads, saver):
+def in_batches(lib, plan, todos, threads, saver, durability="sync"):
     """Play the actions, each round as one batch; return what can be seen, and the app."""
     app, seen = graph_of(lib, plan, saver), []
     app.engine.small, app.engine.lane = 1, 3
@@ -146,7 +146,7 @@ def in_batches(lib, plan, todos, threads, saver):
             {"configurable": {"thread_id": "?"}, "recursion_limit": 12},
             threads=names,
             return_exceptions=True,
-            durability="sync",
+            durability=durability,
         )
         seen.append(_seen(saver, outputs, threads))
     return seen, app

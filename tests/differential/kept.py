@@ -31,7 +31,20 @@ def pending(saver, thread_id, ns=""):
     for task, channel, value in () if saved is None else saved.pending_writes or ():
         tasks.setdefault(task, []).append((channel, _plain_write(channel, value)))
     # Which of two channels a task wrote first means nothing.
-    return sorted((sorted(pairs, key=lambda pair: pair[0]) for pairs in tasks.values()), key=repr)
+    told = (sorted(_told(pairs), key=lambda pair: pair[0]) for pairs in tasks.values())
+    return sorted(told, key=repr)
+
+
+def _told(pairs):
+    """Return what a task wrote without what means nothing: how often it signalled a node.
+
+    Of one that failed, where its edges and routers led: it runs again.
+    """
+    signals = {channel for channel, _ in pairs if channel.startswith("branch:to:")}
+    others = [pair for pair in pairs if pair[0] not in signals]
+    if any(channel == "__error__" for channel, _ in pairs):
+        return [pair for pair in others if not pair[0].startswith(("join:", "__pregel_tasks"))]
+    return [*others, *((channel, None) for channel in signals)]
 
 
 def _plain_write(channel, value):

@@ -21,12 +21,12 @@ logging.getLogger("langgraph").setLevel(logging.ERROR)
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
-def compared(plan, todos, threads):
+def compared(plan, todos, threads, durability="sync"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(3):  # LangGraph's threads race now and then
-            wanted = alone(THEIRS, plan, todos, threads, TheirSaver())
-            found, _ = in_batches(OURS, plan, todos, threads, InMemorySaver())
+            wanted = alone(THEIRS, plan, todos, threads, TheirSaver(), durability)
+            found, _ = in_batches(OURS, plan, todos, threads, InMemorySaver(), durability)
             if found == wanted:
                 break
     different = difference(wanted, found)
@@ -39,22 +39,24 @@ def columnar(plan):
     return replace(plan, nodes=nodes, before=(), after=(), durability="sync", child_asks=0)
 
 
+@pytest.mark.parametrize("durability", ["sync", "exit"])
 @given(
     plan=plans().map(columnar),
     todos=st.lists(st.lists(actions(), min_size=4, max_size=4), min_size=1, max_size=4),
 )
 @examples(20)
-def test_threads_in_batches_go_as_in_langgraph(plan, todos) -> None:
+def test_threads_in_batches_go_as_in_langgraph(durability, plan, todos) -> None:
     assume(not is_race(plan, use_async=True))
-    compared(plan, todos, 4)
+    compared(plan, todos, 4, durability)
 
 
 @pytest.mark.soak
 @given(
     plan=plans().map(columnar),
     todos=st.lists(st.lists(actions(), min_size=4, max_size=4), min_size=1, max_size=6),
+    durability=st.sampled_from(["sync", "exit"]),
 )
 @examples(2000, anew=True)
-def test_threads_in_batches_at_length(plan, todos) -> None:
+def test_threads_in_batches_at_length(plan, todos, durability) -> None:
     assume(not is_race(plan, use_async=True))
-    compared(plan, todos, 4)
+    compared(plan, todos, 4, durability)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vecgraph.checkpoint.base import BaseCheckpointSaver
 from vecgraph.checkpoint.blobs import Blobs
-from vecgraph.checkpoint.codec import Codec
+from vecgraph.checkpoint.codec import Codec, Held
 from vecgraph.checkpoint.columnread import ColumnReader
 from vecgraph.checkpoint.columnwrite import ColumnWriter
 from vecgraph.checkpoint.columnwrites import ManyWrites, read_writes
@@ -180,6 +180,15 @@ class BulkSaver(BaseCheckpointSaver[Any]):
         if ids is not None:
             return self._write(self._column_writer.register, [str(name) for name in ids], ns)
         return self._write(self._column_writer.register_counted, prefix, count, first, ns)
+
+    def scratch(self) -> BulkSaver:
+        """Return an empty saver in memory, for what is not to be kept.
+
+        It keeps values themselves, not what they are as bytes.
+        """
+        from vecgraph.checkpoint.memory import InMemorySaver
+
+        return InMemorySaver(packer=Held(), snapshot_every=self.snapshot_every, blob_at=1 << 30)
 
     def write_columns(self, flush: Flush) -> int:
         """Store a checkpoint of each of many threads.

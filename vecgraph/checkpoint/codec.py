@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.shelf import Shelf
     from vecgraph.checkpoint.storage import Chunk
 
-__all__ = ["Codec", "PacksValues", "SerdePacker"]
+__all__ = ["Codec", "Held", "PacksValues", "SerdePacker"]
 
 _MOST_KNOWN = 1 << 17
 _CACHED = 64 << 20
@@ -55,6 +55,22 @@ class SerdePacker:
         """Return the value of bytes."""
         kind, inner = msgpack.unpackb(data, raw=False, strict_map_key=False)
         return self.serde.loads_typed((kind, inner))
+
+
+class Held:
+    """Packs nothing: values are held as they are, and known by numbers."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+
+    def pack(self, value: Any) -> bytes:
+        """Return the number of a value; lists may yet grow."""
+        self._values.append(list(value) if isinstance(value, list) else value)
+        return (len(self._values) - 1).to_bytes(8, "little")
+
+    def unpack(self, data: bytes) -> Any:
+        """Return the value of a number."""
+        return self._values[int.from_bytes(data, "little")]
 
 
 class Codec:

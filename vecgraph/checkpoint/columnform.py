@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from vecgraph.checkpoint.typed import Pack
     from vecgraph.typing import Values, Where
 
-__all__ = ["CHUNK_ROWS", "ColumnChunk", "flush_chunks"]
+__all__ = ["CHUNK_ROWS", "OPTIONAL", "ColumnChunk", "flush_chunks"]
 
 CHUNK_ROWS = 1 << 16
 """Most rows of a chunk."""
+
+OPTIONAL = ("parent", "parent_thread", "stamps", "stories")
+"""Arrays of a flush that may be missing."""
 
 SEPARATOR = "|"
 """Between the names of a set of nodes; no node of a graph has it in its name."""
@@ -68,7 +71,7 @@ def _slice(flush: Flush, begin: int, end: int) -> Flush:
     if end - begin == len(flush):
         return flush
     cut = slice(begin, end)
-    names = ("threads", "seq", "step", "clock", "ran", "due", "parent", "parent_thread")
+    names = ("threads", "seq", "step", "clock", "ran", "due", *OPTIONAL)
     arrays: dict[str, Any] = {
         name: None if (array := getattr(flush, name)) is None else array[cut] for name in names
     }
@@ -170,12 +173,18 @@ def _fixed(flush: Flush, ts: int, metadata: bytes, snapped: Where) -> Iterator[F
     if flush.parent is not None or flush.parent_thread is not None:
         yield from _parents(flush)
     yield _integers("step", flush.step, pa.int64())
-    yield _field("ts", constant(from_numpy(np.array([ts]), _TIME), n))
+    if flush.stamps is None:
+        yield _field("ts", constant(from_numpy(np.array([ts]), _TIME), n))
+    else:
+        yield _field("ts", from_numpy(flush.stamps, _TIME))
     yield _field("source", constant(from_texts([flush.source]), n))
     yield _integers("clock", flush.clock, pa.int64())
     names = [_joined(nodes) for nodes in flush.nodes]
     yield _field("ran", coded(flush.ran, names))
     yield _field("next", coded(flush.due, names))
+    if flush.stories is not None:
+        for i, name in enumerate(("versions", "seen")):
+            yield _field(name, coded(flush.stories, [story[i] for story in flush.told]))
     if snapped is not None:
         full = np.zeros(n, np.uint8)
         full[snapped] = 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.checkpoint._forms import get_checkpoint_metadata
-from vecgraph.checkpoint.columnform import flush_chunks
+from vecgraph.checkpoint.columnform import OPTIONAL, flush_chunks
 from vecgraph.checkpoint.columnwrites import writes_chunks
 from vecgraph.checkpoint.marks import Branch, branch_row
 from vecgraph.checkpoint.threads import ThreadName
@@ -90,9 +90,10 @@ class ColumnWriter:
             The arrays do not belong together, or a node's name cannot be stored.
         """
         _check(flush)
-        ts = self._shelf.now(flush.ts or 0)
         if not len(flush):
-            return ts
+            return self._shelf.now()
+        latest = flush.ts or 0 if flush.stamps is None else int(flush.stamps.max())
+        ts = self._shelf.now(latest)
         said: Any = get_checkpoint_metadata(flush.config, flush.metadata)  # type: ignore[arg-type]
         metadata = self._codec.packer.pack(said)
         how = self._shelf.compression
@@ -143,7 +144,7 @@ class ColumnWriter:
 
 def _check(flush: Flush) -> None:
     n = len(flush)
-    for name in ("seq", "step", "clock", "ran", "due", "parent", "parent_thread"):
+    for name in ("seq", "step", "clock", "ran", "due", *OPTIONAL):
         array = getattr(flush, name)
         if array is not None and len(array) != n:
             raise ValueError(f"a flush of {n} threads has {len(array)} values of {name}")

@@ -29,7 +29,7 @@ __all__ = ["Form", "Names", "clean", "forms_of"]
 _compute: Any = pc
 _ORDER = ("thread_id", "ns", "thread", "seq", "parent", "parent_thread", "step", "ts", "source")
 _ALWAYS = ("thread_id", "ns", "thread")
-_SAME = ("parent", "parent_thread", "full")
+_SAME = ("parent", "parent_thread", "full", "versions")
 
 
 class Form:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -340,11 +341,13 @@ class ColumnRow:
         found = {
             channel
             for channel, source in state.cells.items()
-            if source.place == self.place and self._is_readable(channel, source, value)
+            if source.place == self.place
+            and state.versions.get(channel) == self.clock
+            and self._is_readable(channel, source, value)
         }
-        if self.chunk.graph is not None and self.chunk.graph.untracked:
-            changed = {channel for channel, _, is_change in self.changed() if is_change}
-            found |= changed.intersection(self.chunk.graph.untracked)
+        if self.chunk.graph is not None:
+            untracked = self.chunk.graph.untracked
+            found.update(c for c in untracked if state.versions.get(c) == self.clock)
         return sorted(found)
 
     def _is_readable(self, channel: str, source: Source, value: Callable[[Source], Any]) -> bool:
@@ -363,6 +366,9 @@ class ColumnRow:
         clock, graph = self.clock, self.chunk.graph
         state.age += 1
         state.metadata = self.chunk.text("metadata", self.row)
+        if self.chunk.has("versions"):
+            self._tell_all(state)
+            return
         if graph is not None:
             self._all_ran(state, graph, clock)
         for channel, marker, is_change in self.changed():
@@ -380,6 +386,20 @@ class ColumnRow:
                 state.cells[channel] = cell
         if graph is not None:
             self._due(state, graph, clock)
+
+    def _tell_all(self, state: Resolved) -> None:
+        """Make the state of a checkpoint that several supersteps have made."""
+        state.versions = json.loads(self.chunk.text("versions", self.row))
+        state.seen = json.loads(self.chunk.text("seen", self.row))
+        state.cells = {
+            channel: ColumnCell(self.place, self.header, self.row, channel)
+            for channel, marker, _ in self.changed()
+            if marker != CLEARED
+        }
+        due = set(self.nodes("due"))
+        for channel, node in {} if self.chunk.graph is None else self.chunk.graph.signals.items():
+            if node in due:
+                state.cells.setdefault(channel, Signal(self.place))
 
     def _all_ran(self, state: Resolved, graph: GraphForm, clock: int) -> None:
         ran = self.nodes("ran")

@@ -13,6 +13,7 @@ import numpy as np
 from vecgraph.engine.control import Control, refusal
 from vecgraph.engine.keeping import Keeper
 from vecgraph.engine.lanes import LANE, Lanes
+from vecgraph.engine.leaving import Leaver
 from vecgraph.engine.quick import Quick
 from vecgraph.engine.quick_loop import LoopQuick
 from vecgraph.engine.resume import resumed_inputs
@@ -107,8 +108,6 @@ class Engine:
         """Return why the checkpoints of a call's runs cannot be kept in columns."""
         if not hasattr(shared.saver, "write_columns"):
             return f"{type(shared.saver).__name__} keeps one checkpoint at a time"
-        if shared.durability == "exit":
-            return "durability is 'exit': of each run one checkpoint is kept, made of all its steps"
         if shared.ns:
             return "the graph is inside another one, and keeps checkpoints of its own"
         for name, app in self.tables.subgraphs.items():
@@ -226,7 +225,8 @@ class Call:
         keeper = None
         if numbers is not None:
             threads = self.configs if at is None else self.configs.take(at)
-            keeper = Keeper(tables, control, shared, ids, threads, numbers, past)
+            kind = Leaver if shared.durability == "exit" else Keeper
+            keeper = kind(tables, control, shared, ids, threads, numbers, past)
         lanes = Lanes(
             tables,
             control,

@@ -116,6 +116,13 @@ class Flush:
     channels : tuple of str
         All channels that `whole` knows.
     graph : GraphForm or None
+    stamps : int64 ndarray of shape (K,), or None
+        Time of each checkpoint, instead of `ts`; kept as it is.
+    stories : integer ndarray of shape (K,), or None
+        Positions in `told`, of checkpoints without parents that are made of several supersteps.
+    told : sequence of (str, str)
+        All versions of a checkpoint, and what nodes have seen: JSON. What changed in the last
+        superstep has the version `clock`.
     """
 
     threads: Rows
@@ -135,6 +142,9 @@ class Flush:
     whole: Callable[[str], Column] | None = None
     channels: tuple[str, ...] = ()
     graph: GraphForm | None = None
+    stamps: npt.NDArray[np.int64] | None = None
+    stories: npt.NDArray[np.integer[Any]] | None = None
+    told: Sequence[tuple[str, str]] = ()
 
     def __len__(self) -> int:
         return len(self.threads)

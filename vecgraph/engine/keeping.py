@@ -237,10 +237,19 @@ class Keeper:
             graph=self.form,
             **parts,
         )
-        self.stamp[rows] = self.saver.write_columns(flush)
+        self._store(rows, flush)
         for known in (self._answers, self._known_ids):
             for place in rows.tolist() if known else ():
                 known.pop(place, None)
+
+    def _store(self, rows: Rows, flush: Flush) -> None:
+        self.stamp[rows] = self.saver.write_columns(flush)
+
+    def ended(self, rows: Rows) -> None:
+        """Note that runs have ended."""
+
+    def leave(self) -> None:
+        """Note that the batch has ended, or has failed as a whole."""
 
     def _changes(self, state: State, at: Where) -> Iterator[tuple[str, list[ColumnChange]]]:
         assert state.journal is not None

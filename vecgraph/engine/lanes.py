@@ -132,6 +132,8 @@ class Lanes:
                 lane = self.now = self._refill(self._compact(lane))
         finally:
             current_task.reset(token)
+            if self.keeper is not None:
+                self.keeper.leave()
         # The scope's last place holds the state and the scope: free both without the collector.
         self.scope.leave()
         FLYING.discard(self)
@@ -438,6 +440,8 @@ class Lanes:
             archive.status[row] = status_of("interrupted")
             archive.interrupts[int(self.ids[row])] = tuple(asked)
         self.ended += len(gone)
+        if self.keeper is not None:
+            self.keeper.ended(rows)
 
     def _compact(self, lane: Lane) -> Lane:
         """Drop ended rows if few rows are left, or if those left stand at one node."""

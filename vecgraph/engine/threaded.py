@@ -68,7 +68,8 @@ def _with_past(
     if resume is not None:
         inputs = Inputs(len(old), objects=asked_inputs(len(old), resume, writes))
     found = sort_out(inputs, state, writes)
-    if _is_placed(call):
+    # Under durability "exit" what a run with a past leaves says only what is new since.
+    if _is_placed(call) or call.shared.durability == "exit":
         found.kinds[:] = ALONE
     _tell(saver, state, found)
     for kind in (ALONE, GOES_ON, ANEW, WAITS):
