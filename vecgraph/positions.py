@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Spans",
+    "Turns",
     "compose",
     "count",
     "is_sorted_unique",
@@ -129,6 +130,34 @@ class Spans:
         if outer is None:
             return self
         return Spans(outer[self.heads], self.starts, self.n, self.each)
+
+
+@dataclass(slots=True, eq=False)
+class Turns:
+    """An array in which all of some positions stand as often as one another, again and again.
+
+    Attributes
+    ----------
+    heads : intp ndarray of shape (K,), or None
+        The positions; sorted, unique. None: all.
+    m : int
+        How many they are: K.
+    each : int
+        How often all of them stand there.
+    """
+
+    heads: Where
+    m: int
+    each: int
+
+    @property
+    def n(self) -> int:
+        """Length of the array."""
+        return self.m * self.each
+
+    def at(self, outer: Where) -> Turns:
+        """Return the turns of the positions that these are in `outer`, which is sorted."""
+        return Turns(compose(outer, self.heads), self.m, self.each)
 
 
 def spans_of(where: npt.NDArray[np.intp]) -> Spans | None:

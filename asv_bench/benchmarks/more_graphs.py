@@ -42,9 +42,8 @@ def _send_router(send: Any) -> Callable[[Row], list[Any]]:
 
 def _split_and_send(batch: Any) -> Any:
     update = _split(batch)
-    tasks = update["x"][:, np.newaxis] + np.arange(FAN)
-    parents = np.repeat(np.arange(len(batch)), FAN)
-    return [update, vg.Sends(parents, "work", {"x": tasks.ravel()})]
+    tasks = update["x"] + np.arange(FAN)[:, np.newaxis]
+    return [update, vg.Sends(None, "work", {"x": tasks}, each=FAN)]
 
 
 def _work(state: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vecgraph.positions import Spans
     from vecgraph.typing import Values, Where
 
-__all__ = ["accumulated"]
+__all__ = ["accumulated", "accumulated_turns", "bounds"]
 
 _BLOCK = 8_192
 """Rows whose values are added while they are in cache."""
@@ -51,7 +51,7 @@ def accumulated(ufunc: np.ufunc, start: Values, where: Where, write: Write) -> V
     if start.ndim > 1 or values.ndim > 1:
         return None
     dtype = np.result_type(start, values)
-    if dtype.kind == "i" and not _fits(ufunc, start, values, spans):
+    if dtype.kind == "i" and not _fits(ufunc, start, values, _most(spans)):
         return None
     heads = local_heads(where, spans, len(start))
     if heads is not None and dtype != start.dtype:
@@ -62,13 +62,48 @@ def accumulated(ufunc: np.ufunc, start: Values, where: Where, write: Write) -> V
     return total
 
 
-def _fits(ufunc: np.ufunc, start: Values, values: Values, spans: Spans) -> bool:
+def accumulated_turns(
+    ufunc: np.ufunc, start: Values, table: Values, *, owned: bool = False
+) -> Values | None:
+    """Return the same of rows that all have as many values: `table` has the shape (each, N).
+
+    If `start` is owned it is changed, unless the result is None.
+    """
+    if {start.dtype.kind, table.dtype.kind} - {"i", "f"} or start.ndim > 1 or table.ndim > 2:
+        return None
+    dtype = np.result_type(start, table)
+    if dtype.kind == "i" and not _fits(ufunc, start, table, len(table)):
+        return None
+    total = start.astype(dtype, copy=not owned)
+    with np.errstate(all="ignore"):
+        for begin in range(0, len(total), _BLOCK):
+            part = total[begin : begin + _BLOCK]
+            for turn in table[:, begin : begin + _BLOCK].astype(dtype, copy=False):
+                ufunc(part, turn, out=part)
+    return total
+
+
+def _fits(ufunc: np.ufunc, start: Values, values: Values, most: int) -> bool:
     """Return whether no int can leave int64, from the extremes and the longest span."""
-    most = spans.each or int(spans.lengths().max())
-    low, high = int(values.min()) * most, int(values.max()) * most
+    (low, high), (first, last) = bounds(values), bounds(start)
     if ufunc is np.subtract:
         low, high = -high, -low
-    return int(start.min()) + min(low, 0) >= _LOW and int(start.max()) + max(high, 0) <= _HIGH
+    return first + min(low * most, 0) >= _LOW and last + max(high * most, 0) <= _HIGH
+
+
+def bounds(values: Values) -> tuple[int, int]:
+    """Return two ints that no value of an int64 array is beyond; (0, 0) if it is empty.
+
+    Of values that are not negative one pass says it: others are large as unsigned numbers.
+    """
+    if not values.size:
+        return 0, 0
+    most = int(values.view(np.uint64).max())
+    return (0, most) if most <= _HIGH else (int(values.min()), int(values.max()))
+
+
+def _most(spans: Spans) -> int:
+    return spans.each or int(spans.lengths().max())
 
 
 def _fold(

@@ -274,6 +274,27 @@ class Channel:
         changed_at = where if all(moved) else where[np.array(moved, np.bool_)]
         return Folded(where, Column.of_cells(cells), changed_at, failures)
 
+    def fold_turns(
+        self, column: Column, values: Column, each: int, *, owned: bool = False
+    ) -> Column | None:
+        """Apply a superstep in which every run wrote as often; `fold`, run by run.
+
+        Parameters
+        ----------
+        column : Column of N rows
+            The cells before the superstep. Not modified.
+        values : Column of ``each * N`` rows
+            The first value of every run, then the second of every run, and so on.
+        owned : bool
+            Nobody else holds the array of `column`: it may be changed.
+
+        Returns
+        -------
+        Column or None
+            The cells after it, all of them changed. None: `fold_columns` has to look closer.
+        """
+        return None
+
     def available_columns(self, column: Column) -> npt.NDArray[np.bool_] | None:
         """Return which rows are `available`; None: all of them."""
         if self.plain:

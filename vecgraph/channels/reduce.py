@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, Required
 
 import numpy as np
 
-from vecgraph.channels.accumulate import accumulated
+from vecgraph.channels.accumulate import accumulated, accumulated_turns
 from vecgraph.channels.base import Cell, Channel, Folded, Write
 from vecgraph.channels.log import Log, extended_all, lists_of
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
@@ -187,6 +187,23 @@ class BinaryOperatorAggregate(Channel):
         if any(has_overwrite(write.values) for write in writes):
             return super().fold_columns(column, writes)
         return self._fold_objects(base, where, writes)
+
+    def fold_turns(
+        self, column: Column, values: Column, each: int, *, owned: bool = False
+    ) -> Column | None:
+        """Fold in as many writes of every run: turns of numbers are arrays of one write a run."""
+        if self._form is None or not (_is_numeric(column) and _is_numeric(values)):
+            return None
+        if not column.is_full or not values.is_full:
+            return None
+        start, table = column.as_numpy(), values.as_numpy()
+        table = table.reshape(each, len(column), *table.shape[1:])
+        summed = None
+        if self._sum is not None:
+            summed = accumulated_turns(self._sum, start, table, owned=owned)
+        if summed is None:
+            summed = _fold_rounds(self._form, start, [(None, turn) for turn in table])
+        return None if summed is None else Column(summed)
 
     def _fold_arrays(self, base: Column, where: Where, writes: Sequence[Write]) -> Values | None:
         if self._form is None or not all(_is_numeric(write.values) for write in writes):

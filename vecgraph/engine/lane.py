@@ -9,13 +9,15 @@ import numpy as np
 from vecgraph.columns import Column, concat
 from vecgraph.engine.tasks import Due, Queue
 from vecgraph.nodes.outcome import Packets
-from vecgraph.positions import positions, union
+from vecgraph.positions import joined_apart, positions, union
 from vecgraph.state import State
 
 if TYPE_CHECKING:
     from vecgraph.typing import Where
 
-__all__ = ["Lane", "dense", "drop", "same", "together"]
+_NOBODY = np.empty(0, np.intp)
+
+__all__ = ["Lane", "alive", "dense", "drop", "same", "together"]
 
 
 class Lane:
@@ -57,6 +59,12 @@ class Lane:
     def born(self, where: np.ndarray) -> np.ndarray:
         """Return the birth of the runs at `where`; without memory if it is the same for all."""
         return same(int(self.birth[0]), len(where)) if self._uniform else self.birth[where]
+
+
+def alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
+    """Return the positions that have something to run."""
+    join = joined_apart if exclusive else union
+    return join([due.rows for due in lane.due], n) if lane.due else _NOBODY
 
 
 def dense(lane: Lane) -> Lane:

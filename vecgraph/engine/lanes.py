@@ -18,7 +18,8 @@ from vecgraph.ambient import current_task
 from vecgraph.columns import Column
 from vecgraph.constants import START
 from vecgraph.engine.archive import Archive
-from vecgraph.engine.lane import Lane, dense, drop, same, together
+from vecgraph.engine.fan import Fan
+from vecgraph.engine.lane import Lane, alive, dense, drop, same, together
 from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.memory import keep_freed_memory
 from vecgraph.engine.past import ANEW, GOES_ON, WAITS
@@ -102,6 +103,7 @@ class Lanes:
         self.size = size
         self.apart = apart
         self._solos: dict[str, Solo | None] = {}
+        self._fans: dict[str, Fan | None] = {}
         self.observer = observer
         self.on_step = on_step
         self.keeper = keeper
@@ -144,16 +146,16 @@ class Lanes:
         return results
 
     def _refill(self, lane: Lane | None) -> Lane | None:
-        alive = 0 if lane is None else count(lane.live, len(lane.state))
-        while self._waiting and alive <= self.size * _REFILL:
-            fresh = self._admit(self._share(alive))
-            lane = fresh if lane is None or not alive else together(dense(lane), fresh)
-            alive = count(lane.live, len(lane.state))
-        return lane if alive else None
+        live = 0 if lane is None else count(lane.live, len(lane.state))
+        while self._waiting and live <= self.size * _REFILL:
+            fresh = self._admit(self._share(live))
+            lane = fresh if lane is None or not live else together(dense(lane), fresh)
+            live = count(lane.live, len(lane.state))
+        return lane if live else None
 
-    def _share(self, alive: int) -> int:
+    def _share(self, live: int) -> int:
         """Return how many waiting runs to admit: an even share of what is left, to fill a lane."""
-        room = self.size - alive
+        room = self.size - live
         lanes = -(-self._waiting // room)
         return -(-self._waiting // lanes)
 
@@ -235,7 +237,9 @@ class Lanes:
         record = None if self.observer is None or started else _record(lane, clock, self.ids)
         if self.keeper is not None:
             self.keeper.begin(lane)
-        if self._is_apart(lane):
+        if self._is_fan(lane):
+            applied = self._fanned(lane, clock)
+        elif self._is_apart(lane):
             applied = self._apart(lane, clock)
         else:
             done = [
@@ -291,6 +295,26 @@ class Lanes:
             self._count(n)
             if ahead != due.spec.name:
                 lane.due = [Due(self.tables.nodes[ahead], None)]
+
+    def _is_fan(self, lane: Lane) -> bool:
+        """Return whether all there is are packets that stand turn by turn, for a short form."""
+        queue = lane.due[0].queue if len(lane.due) == 1 else None
+        if queue is None or queue.packets.turns is None or not self.apart:
+            return False
+        watched = self.observer is not None or self.keeper is not None
+        name = lane.due[0].spec.name
+        if name not in self._fans:
+            self._fans[name] = Fan.of(self.tables, self.control, lane.due[0].spec)
+        return not watched and self._fans[name] is not None
+
+    def _fanned(self, lane: Lane, clock: Clock) -> Applied:
+        """Run and apply the packets of a superstep."""
+        due = lane.due[0]
+        fan = self._fans[due.spec.name]
+        assert fan is not None
+        site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
+        served = fan.serve(lane.state, due, site, self.scope)
+        return self._settled(lane, clock, [(due, served)])
 
     def _is_apart(self, lane: Lane) -> bool:
         """Return whether every run is at one node only, and each node has a short form."""
@@ -381,9 +405,9 @@ class Lanes:
 
     def _retire(self, lane: Lane, applied: Applied, clock: Clock) -> None:
         n = len(lane.state)
-        alive = _alive(lane, n, exclusive=applied.exclusive)
+        going = alive(lane, n, exclusive=applied.exclusive)
         spent = self._spent(lane, clock, applied)
-        if alive is None and not applied.failures and not applied.asked and not len(spent):
+        if going is None and not applied.failures and not applied.asked and not len(spent):
             return
         ended = mask_of(lane.live, n)
         if len(spent):
@@ -393,18 +417,18 @@ class Lanes:
                 for p in spent.tolist()
                 if p not in applied.failures and p not in applied.asked
             )
-        if alive is None or len(alive):
-            ended[slice(None) if alive is None else alive] = False
+        if going is None or len(going):
+            ended[slice(None) if going is None else going] = False
         ended[[*applied.failures, *applied.asked]] = True
         gone = np.flatnonzero(ended)
         if not len(gone):
-            lane.live = alive
+            lane.live = going
             return
         self._archive(lane, gone, applied, clock)
         if applied.failures or applied.asked:
             drop(lane, ended, n)
         else:
-            lane.live = alive
+            lane.live = going
 
     def _spent(self, lane: Lane, clock: Clock, applied: Applied) -> np.ndarray:
         """Return the runs that would need a step beyond the limit."""
@@ -460,12 +484,6 @@ def _one_way(moved: Moved) -> str | None:
     if len(moved) == 1 and moved[0][1] is None:
         return moved[0][0]
     return None
-
-
-def _alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
-    """Return the positions that have something to run."""
-    join = joined_apart if exclusive else union
-    return join([due.rows for due in lane.due], n) if lane.due else _NOBODY
 
 
 def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:

@@ -51,6 +51,8 @@ def _only(tables: Tables, packets: Packets, name: str) -> list[Due]:
     """Return the task of one node that gets all packets; few ask for their numbers."""
     if not known_target(tables, name):
         return []
+    if packets.turns is not None:
+        return [Due(tables.nodes[name], None, Queue(lambda: _numbered(packets.where), packets))]
     where = packets.where
     return [_queue(tables, name, [(packets, lambda: _numbered(where))])]
 
@@ -70,7 +72,7 @@ def _blocks(ordered: Sequence[Executed], gone: Mask | None) -> list[Packets]:
                 pushed.append((placed, due.queue, packets.where))
     if pushed:
         blocks += _interleaved(pushed, gone)
-    return [block for block in blocks if len(block.where)]
+    return [block for block in blocks if len(block)]
 
 
 def _interleaved(sent: list[tuple[Packets, Queue, np.ndarray]], gone: Mask | None) -> list[Packets]:
@@ -144,7 +146,7 @@ def _queue(tables: Tables, name: str, parts: list[tuple[Packets, Any]]) -> Due:
     if packets.spans() is None:
         order = np.argsort(packets.where, kind="stable")
         queue = Queue(queue.index[order], packets.take(order))
-    return Due(tables.nodes[name], queue.packets.where, queue)
+    return Due(tables.nodes[name], None, queue)
 
 
 def _together(parts: list[Packets], name: str) -> Packets:

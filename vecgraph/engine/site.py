@@ -40,7 +40,7 @@ class Site(Place):
         self.tables = tables
         self.scope = scope
 
-    def take(self, where: Where) -> Site:
+    def take(self, where: Where | slice) -> Site:
         """Return the site of some of its rows."""
         return self if where is None else _Part(self, where)
 
@@ -66,15 +66,14 @@ def _address(bubble: GraphBubbleUp) -> None:
 class LaneSite(Site):
     """The rows of a task of a lane."""
 
-    __slots__ = ("_clock", "_ids", "_queue", "_state", "_where")
+    __slots__ = ("_clock", "_due", "_ids", "_state")
 
     def __init__(
         self, tables: Tables, scope: LaneScope, state: State, due: Due, clock: Clock, ids: Rows
     ) -> None:
         self.tables = tables
         self.scope = scope
-        self._queue = due.queue
-        self._where = due.where
+        self._due = due
         self._state = state
         self._clock = clock
         self._ids = ids
@@ -82,18 +81,19 @@ class LaneSite(Site):
     @property
     def pushes(self) -> Any:
         """Index of each row's Send."""
-        return None if self._queue is None else self._queue.index
+        queue = self._due.queue
+        return None if queue is None else queue.index
 
     @property
     def rows(self) -> Any:
         """Number of each row's run."""
-        rows = self._state.rows
-        return self._ids[rows if self._where is None else rows[self._where]]
+        rows, where = self._state.rows, self._due.where
+        return self._ids[rows if where is None else rows[where]]
 
     @property
     def steps(self) -> Any:
         """Superstep of each row's run."""
-        return self._clock.steps(self._where)
+        return self._clock.steps(self._due.where)
 
 
 class _Part(Site):

@@ -11,7 +11,7 @@ the general way, from where it stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vecgraph.program import Branch, NodeSpec
     from vecgraph.tracing.traced import Traced
 
-__all__ = ["Moved", "Solo", "Unfinished"]
+__all__ = ["Moved", "Solo", "Unfinished", "as_outcome"]
 
 Moved = list[tuple[str, Where]]
 """Nodes that rows go to next, with their positions in the State."""
@@ -89,7 +89,7 @@ class Solo:
         self.exclusive = len(self.targets) + len(spec.branches) <= 1
 
     @classmethod
-    def of(cls, tables: Tables, control: Control, spec: NodeSpec) -> Solo | None:
+    def of(cls, tables: Tables, control: Control, spec: NodeSpec) -> Self | None:
         """Return the short form of a node, None if it has none."""
         action = spec.action
         if action is None or action.tier not in _SHORT or not isinstance(spec.writer, StateWriter):
@@ -133,7 +133,7 @@ class Solo:
             return Unfinished(news)
         folded = self._folded(state, where, news)
         if folded is None:
-            return Unfinished(_writes(news, m))
+            return Unfinished(as_outcome(news, m))
         cells, changed = folded
         moved: Moved = [(target, where) for target in self.targets]
         for branch in spec.branches:
@@ -143,7 +143,11 @@ class Solo:
             moved += [(end, compose(where, at)) for end, at in chosen if end != END]
         for name, column in cells.items():
             state.change(name, where, column, compose(where, changed.get(name)))
-        return moved, _NOBODY if self._tables.outputs.isdisjoint(cells) else where
+        return moved, self._shown(cells, where)
+
+    def _shown(self, cells: dict[str, Column], where: Where) -> Where:
+        """Return the rows that wrote an output."""
+        return _NOBODY if self._tables.outputs.isdisjoint(cells) else where
 
     def _called(
         self, state: State, where: Where, m: int, site: Site, scope: LaneScope
@@ -151,6 +155,10 @@ class Solo:
         """Return what a function of columns gives: full columns, or an Outcome for all else."""
         scope.enter(self.spec.name, site, vectorised=True)
         batch = Batch(m, site, self.spec.reads, lambda name: self._read(state, name, where))
+        return self._returned(batch, m, scope)
+
+    def _returned(self, batch: Batch, m: int, scope: LaneScope) -> dict[str, Column] | Outcome:
+        """Call the function of columns; return likewise what it gives."""
         try:
             returned = self._fn(batch, **(scope.arguments(self._inject) if self._inject else {}))
         except Exception as error:  # noqa: BLE001 - the rows of the call fail, no other does
@@ -178,7 +186,7 @@ class Solo:
         return all(not b.passthrough or set(b.reads).issuperset(news) for b in self.spec.branches)
 
     def _routed(self, news: dict[str, Column], chosen: Outcome, m: int) -> Unfinished:
-        outcome = _writes(news, m)
+        outcome = as_outcome(news, m)
         for channel in self.spec.targets:
             outcome.signal(channel, None)
         outcome.merge(chosen)
@@ -269,7 +277,8 @@ class Solo:
         return routed(self.spec, branch, inputs, site, answer)
 
 
-def _writes(news: dict[str, Column], m: int) -> Outcome:
+def as_outcome(news: dict[str, Column], m: int) -> Outcome:
+    """Return full columns as what a task has written."""
     return Outcome(m, [(name, Write(None, column)) for name, column in news.items()])
 
 

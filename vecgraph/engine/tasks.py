@@ -47,27 +47,42 @@ class Queue:
         return Queue(self._index, packets)
 
 
-@dataclass(slots=True, eq=False)
 class Due:
     """One task of the next superstep: a node and the positions it runs on.
 
-    Attributes
+    Parameters
     ----------
     spec : NodeSpec
     where : intp ndarray of shape (M,), or None
         Sorted; unique unless `queue` is set. None: every row of the State.
-    queue : Queue or None
-        The packets, if it runs on Sends.
+    queue : Queue, optional
+        The packets, if it runs on Sends; then `where` is theirs.
     """
 
-    spec: NodeSpec
-    where: Where
-    queue: Queue | None = None
+    __slots__ = ("_where", "queue", "spec")
+
+    def __init__(self, spec: NodeSpec, where: Where, queue: Queue | None = None) -> None:
+        self.spec = spec
+        self._where = where
+        self.queue = queue
+
+    @property
+    def where(self) -> Where:
+        """The positions it runs on."""
+        if self.queue is not None:
+            where: Where = self.queue.packets.where
+            return where
+        return self._where
 
     @property
     def rows(self) -> Where:
         """The positions it runs on, each once; of packets in any order."""
-        spans = None if self.queue is None else self.queue.packets.spans()
+        if self.queue is None:
+            return self._where
+        packets = self.queue.packets
+        if packets.turns is not None:
+            return packets.turns.heads
+        spans = packets.spans()
         return self.where if spans is None else spans.heads
 
 

@@ -225,6 +225,25 @@ class VectorNodeError(BatchError, InvalidUpdateError):
         return error
 
     @classmethod
+    def each(cls, node: str, got: Any) -> VectorNodeError:
+        """Build the error of a number of packets that is none."""
+        return cls(
+            f"Vector node '{node}' returned Sends with each={got!r}.\n"
+            "Hint: it is how many packets every row sends, an int from 0 on."
+        )
+
+    @classmethod
+    def turns(
+        cls, node: str, name: str, got: tuple[int, ...], expected: tuple[int, int]
+    ) -> VectorNodeError:
+        """Build the error of packets that are too few or too many for their rows."""
+        return cls(
+            f"Vector node '{node}' returned Sends whose {name!r} has the shape {got}, for "
+            f"{expected[0]} packets of each of {expected[1]} rows.\n"
+            f"Hint: return an array of shape {expected}, or one of {expected[1]} that is repeated."
+        )
+
+    @classmethod
     def unfit(cls, node: str, result: Any) -> VectorNodeError:
         """Build the error of a returned object that vector nodes do not return."""
         error = cls(

@@ -17,7 +17,7 @@ from vecgraph.channels.base import Failure, Write
 from vecgraph.columns import Column
 from vecgraph.constants import END, TASKS
 from vecgraph.nodes.writer import Pairs, StateWriter, Writer
-from vecgraph.positions import Spans, compose, count, positions, spans_of
+from vecgraph.positions import Spans, Turns, compose, count, positions, spans_of
 from vecgraph.state import Inputs
 from vecgraph.types import Send
 
@@ -39,30 +39,81 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
 class Packets:
     """Sends of some rows: no object per packet.
 
-    Attributes
+    Parameters
     ----------
-    where : intp ndarray of shape (S,)
-        Row that each packet comes from; a row's packets stand in the order in which it sent them.
+    where : intp ndarray of shape (S,), or None
+        Row that each packet comes from; a row's packets stand in the order in which it sent
+        them. None: `turns` says it.
     nodes : str, or list of S str
         Target, one for all or one each.
     payload : dict of str to Column, or list
         What the targets get: columns of S rows, or S objects.
-    known : Spans or None
+    known : Spans, optional
         Of `where`, if somebody has asked.
+    turns : Turns, optional
+        The packets stand turn by turn: the first of each row, then the second of each. They do
+        until somebody asks for them who knows nothing of that.
     """
 
-    where: Any
-    nodes: str | list[str]
-    payload: dict[str, Column] | list[Any]
-    known: Spans | None = None
+    __slots__ = ("_payload", "_stays", "_where", "known", "nodes", "turns")
+
+    def __init__(
+        self,
+        where: Any,
+        nodes: str | list[str],
+        payload: dict[str, Column] | list[Any],
+        known: Spans | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        self._where = where
+        self.nodes = nodes
+        self._payload = payload
+        self.known = known
+        self.turns = turns
+        self._stays = False
+
+    @property
+    def where(self) -> Any:
+        """Row that each packet comes from."""
+        if self._where is None:
+            self._spell()
+        return self._where
+
+    @property
+    def payload(self) -> dict[str, Column] | list[Any]:
+        """What the targets get."""
+        if self._where is None and not self._stays:
+            self._spell()
+        return self._payload
+
+    def _spell(self) -> None:
+        """Say of each packet which row it comes from; the packets of a row come together."""
+        turns, columns = self.turns, self._payload
+        assert turns is not None
+        heads = positions(turns.heads, turns.m)
+        if self._stays:
+            self._where = np.tile(heads, turns.each)
+            return
+        assert isinstance(columns, dict)
+        at = np.arange(turns.n).reshape(turns.each, turns.m).T.ravel()
+        self._payload = {name: column.take(at) for name, column in columns.items()}
+        self._where = np.repeat(heads, turns.each)
+        self.known = Spans(heads, np.arange(0, turns.n, turns.each), turns.n, turns.each)
+        self.turns = None
+
+    def stay(self) -> None:
+        """Let packets that stand turn by turn do so for good."""
+        self._stays = self.turns is not None
+
+    def __len__(self) -> int:
+        return len(self._where) if self.turns is None else self.turns.n
 
     def spans(self) -> Spans | None:
         """Return each row's packets; None if they do not stand by row."""
-        if self.known is None:
+        if self.known is None and not self._stays:
             self.known = spans_of(self.where)
         return self.known
 
@@ -70,6 +121,8 @@ class Packets:
         """Return the packets of the rows at `outer`, which is sorted and unique."""
         if outer is None:
             return self
+        if self.turns is not None:
+            return Packets(None, self.nodes, self._payload, turns=self.turns.at(outer))
         known = None if self.known is None else self.known.at(outer)
         return Packets(outer[self.where], self.nodes, self.payload, known)
 
@@ -329,8 +382,7 @@ def sent_by_rows(results: Sequence[Any], where: Any) -> Packets | None:
         return None
     lengths = np.fromiter(map(len, results), np.intp, len(results))
     packets = packets_of([], sends)
-    packets.where = np.repeat(where, lengths)
-    return packets
+    return Packets(np.repeat(where, lengths), packets.nodes, packets.payload)
 
 
 def packets_of(at: list[int], sends: Sequence[Send]) -> Packets:

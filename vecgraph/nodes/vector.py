@@ -16,7 +16,7 @@ from vecgraph.constants import END
 from vecgraph.errors import VectorNodeError
 from vecgraph.nodes.outcome import Outcome, Packets
 from vecgraph.nodes.writer import branch_channel
-from vecgraph.positions import Spans, spans_of
+from vecgraph.positions import Spans, Turns, is_sorted_unique, spans_of
 
 if TYPE_CHECKING:
     from vecgraph.typing import Where
@@ -65,11 +65,16 @@ class Sends:
     node : str
     values : mapping of str to array of shape (S, ...)
         The packets' inputs, as columns.
+    each : int, optional
+        The rows at `where` all send as many: arrays have the shape (each, S, ...), the first packet
+        of every row before the second of any. What has one entry a row, or one for all, is
+        repeated. Nothing is sorted and summed as fast as what stands like that.
     """
 
     where: Any
     node: str
     values: Mapping[str, Any]
+    each: int | None = None
 
 
 def normalise(
@@ -146,6 +151,9 @@ def _signal(outcome: Outcome, node: str, label: Any, where: Where, nodes: Collec
 def _send(outcome: Outcome, node: str, item: Sends, nodes: Collection[str]) -> None:
     if item.node not in nodes:
         raise VectorNodeError.unknown_node(node, item.node, nodes)
+    if item.each is not None:
+        outcome.packets += _in_turns(outcome.m, node, item, item.each)
+        return
     where, spans = _sent(node, item.where, outcome.m)
     at = np.arange(outcome.m) if where is None else where
     columns = {name: column_of(node, name, v, len(at)) for name, v in item.values.items()}
@@ -153,6 +161,31 @@ def _send(outcome: Outcome, node: str, item: Sends, nodes: Collection[str]) -> N
         order = np.argsort(at, kind="stable")  # a row's packets stay in the order it sent them
         at, columns = at[order], {name: c.take(order) for name, c in columns.items()}
     outcome.packets.append(Packets(at, item.node, columns, spans))
+
+
+def _in_turns(m: int, node: str, item: Sends, each: Any) -> list[Packets]:
+    """Return the packets of rows that all send as many; none if that is none."""
+    if type(each) is bool or not isinstance(each, int | np.integer) or each < 0:
+        raise VectorNodeError.each(node, each)
+    where = _where(node, item.where, m)
+    k = m if where is None else len(where)
+    if not k or not each:
+        return []
+    columns = {name: _turned(node, name, v, int(each), k) for name, v in item.values.items()}
+    if where is None or is_sorted_unique(where):
+        return [Packets(None, item.node, columns, turns=Turns(where, k, int(each)))]
+    at = np.tile(where, int(each))
+    order = np.argsort(at, kind="stable")
+    return [Packets(at[order], item.node, {n: c.take(order) for n, c in columns.items()})]
+
+
+def _turned(node: str, name: str, value: Any, each: int, k: int) -> Column:
+    """Return what is sent `each` times by each of `k` rows as a column, turn by turn."""
+    if isinstance(value, np.ndarray) and value.shape[:2] == (each, k):
+        return Column.of_array(value.reshape(each * k, *value.shape[2:]))
+    if isinstance(value, np.ndarray) and value.ndim > 1 and len(value) != k:
+        raise VectorNodeError.turns(node, name, value.shape, (each, k))
+    return column_of(node, name, value, k).take(np.tile(np.arange(k), each))
 
 
 def _sent(node: str, where: Any, m: int) -> tuple[Where, Spans | None]:
