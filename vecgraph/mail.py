@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from vecgraph.constants import CONTROL, NO_WRITES, PUSH, TASKS
-from vecgraph.messages import id_of
+from vecgraph.messages import id_of, role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,11 +42,20 @@ class Mail:
         Takes ``(namespace, (message, metadata))``.
     subgraphs : bool
         Messages of graphs in the run are shown, too.
+    as_events : bool
+        What a model says is shown as events of its message, and what tools say is not.
     """
 
-    def __init__(self, put: Callable[[tuple[str, ...], Any], None], *, subgraphs: bool) -> None:
+    def __init__(
+        self,
+        put: Callable[[tuple[str, ...], Any], None],
+        *,
+        subgraphs: bool,
+        as_events: bool = False,
+    ) -> None:
         self._put = put
         self._subgraphs = subgraphs
+        self.as_events = as_events
         self._seen: set[Any] = set()
 
     def shows(self, namespace: tuple[str, ...]) -> bool:
@@ -58,6 +67,14 @@ class Mail:
         for message in _messages(_values(given)):
             if (ident := id_of(message)) is not None:
                 self._seen.add(ident)
+
+    def know(self, ident: Any) -> None:
+        """Note a message that is shown otherwise."""
+        self._seen.add(ident)
+
+    def tell(self, event: Any, metadata: Any, namespace: tuple[str, ...]) -> None:
+        """Show an event of a message."""
+        self._put(namespace, (event, metadata))
 
     def post(
         self, message: Any, metadata: Any, namespace: tuple[str, ...], *, once: bool = False
@@ -80,6 +97,8 @@ class Mail:
         metadata: Any = None
         values = [value for channel, value in pairs if channel not in _APART]
         for message in _messages(inner for value in values for inner in (value, *_values(value))):
+            if self.as_events and role_of(message) == "tool":
+                continue
             if metadata is None:
                 metadata = {**scope.config["metadata"], "ls_integration": "langgraph"}
             self.post(message, metadata, namespace_of(metadata), once=True)

@@ -10,6 +10,7 @@ __all__ = ["UnknownNameError", "load", "names", "unknown"]
 
 BUILT_IN = {
     "adapters": {"langgraph": "vecgraph.interop.savers:for_vecgraph"},
+    "chat_streams": {"langchain": "vecgraph.interop.chat_streams"},
     "codecs": {
         "arrow": "vecgraph.checkpoint.serde.codecs.arrow:ArrowCodec",
         "json": "vecgraph.checkpoint.serde.codecs.text:JsonCodec",

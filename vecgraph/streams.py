@@ -45,17 +45,28 @@ class Sink:
     modes : sequence of str
     subgraphs : bool
         Whether graphs in the run show theirs too.
+    as_events : bool
+        See `Mail`.
     """
 
     def __init__(
-        self, put: Callable[[Chunk], None], modes: Sequence[str], *, subgraphs: bool = False
+        self,
+        put: Callable[[Chunk], None],
+        modes: Sequence[str],
+        *,
+        subgraphs: bool = False,
+        as_events: bool = False,
     ) -> None:
         self.put = put
         self.modes = frozenset(modes)
         self.subgraphs = subgraphs
         self.mail: Mail | None = None
         if "messages" in self.modes:
-            self.mail = Mail(lambda ns, post: put((ns, "messages", post)), subgraphs=subgraphs)
+            self.mail = Mail(
+                lambda ns, post: put((ns, "messages", post)),
+                subgraphs=subgraphs,
+                as_events=as_events,
+            )
 
     def watcher(self, tables: Tables, shared: Shared, keys: Reads) -> Chunks:
         """Return what turns the records of one graph's run into chunks."""

@@ -15,6 +15,7 @@ MODULES = (
     "channels",
     "pregel",
     "func",
+    "stream",
     "config",
     "runtime",
     "managed",
@@ -42,6 +43,10 @@ CLASSES = {
     "graph.state.CompiledStateGraph": ("attach_branch", "attach_edge", "attach_node"),
     "pregel.Pregel": (),
     "pregel.NodeBuilder": (),
+    "stream.StreamTransformer": (),
+    "stream.StreamChannel": (),
+    "stream.GraphRunStream": (),
+    "stream.AsyncGraphRunStream": (),
     "runtime.Runtime": (),
     "runtime.RunControl": (),
     "checkpoint.base.BaseCheckpointSaver": (),
@@ -53,7 +58,7 @@ CLASSES = {
 DEPRECATED = "deprecated in LangGraph"
 IMPORTED = "of another module, which LangGraph's happens to import"
 RUNNABLE = "of LangChain's Runnable: wrap the app in `RunnableLambda`, or come in by door two"
-EVENTS = "event streams are experimental in LangGraph and not there"
+TOOLS = "the stream mode `tools` is not there"
 OURS = "an addition of vecgraph's"
 SETS = "an attribute of the object here, which has it all the same"
 
@@ -75,7 +80,7 @@ WHY = {
     "errors.NodeInterrupt": DEPRECATED,
     "constants.CONF": "the inside of LangGraph's engine",
     "constants.CONFIG_KEY_CHECKPOINTER": "the inside of LangGraph's engine",
-    "prebuilt.ToolCallTransformer": EVENTS,
+    "prebuilt.ToolCallTransformer": TOOLS,
     "prebuilt.ValidationNode(args)": DEPRECATED,
     "prebuilt.ValidationNode(kwargs)": DEPRECATED,
     "prebuilt.create_react_agent(deprecated_kwargs)": DEPRECATED,
@@ -114,7 +119,6 @@ WHY = {
 """Why a name or a parameter is not there."""
 
 _METHODS = {
-    "stream_events astream_events": EVENTS,
     "cache cache_policy checkpointer config context_schema name retry_policy step_timeout store "
     "stream_eager stream_mode": SETS,
     "as_tool assign astream_log atransform bind get_prompts map pick pipe transform "

@@ -51,6 +51,8 @@ class Compiled:
         Streams show what a task does before it has ended.
     interrupt_before, interrupt_after : frozenset of str, or '*'
         Nodes with breakpoints.
+    stream_transformers : tuple of callable
+        What each `stream_events` has, beside what is always there.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Compiled:
         interrupt_before: Any = (),
         interrupt_after: Any = (),
         tracing: str = "auto",
+        stream_transformers: Any = (),
     ) -> None:
         self.program = program
         self.builder = builder
@@ -78,6 +81,7 @@ class Compiled:
         self.cache = cache
         self.step_timeout: float | None = None
         self.stream_eager = False
+        self.stream_transformers = tuple(stream_transformers or ())
         self.interrupt_before = breakpoints(interrupt_before)
         self.interrupt_after = breakpoints(interrupt_after)
         self.config: RunnableConfig | None = None

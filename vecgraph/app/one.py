@@ -241,7 +241,7 @@ class OneRun(Compiled):
         self, shared: Shared, form: Form, output_keys: Any, put: Callable[[Chunk], None]
     ) -> Any:
         around = sunk(self, shared)
-        sink = Sink(put, form.modes, subgraphs=form.subgraphs)
+        sink = Sink(put, form.modes, subgraphs=form.subgraphs, as_events=form.as_events)
         if sink.mail is not None:
             surround(shared, sink.mail)
         watcher = sink.watcher(self.engine.tables, shared, self._keys(output_keys))

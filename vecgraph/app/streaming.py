@@ -51,8 +51,9 @@ class Form:
         Show what a task does before it has ended.
     subgraphs : bool
         The namespace stands first.
-    version : {'v1', 'v2'}
-        ``v2``: a dict with ``type``, ``ns`` and ``data``, whatever the modes.
+    version : {'v1', 'v2', 'v3'}
+        ``v2``: a dict with ``type``, ``ns`` and ``data``, whatever the modes; ``v3``, which
+        only `stream_events` asks for: what models say is events of their messages.
     as_output, as_state : callable or None
         Build the classes of the output and of the state, for ``v2``.
     """
@@ -73,7 +74,8 @@ class Form:
         self._paired = isinstance(stream_mode, list)
         self._eager = eager
         self.subgraphs = subgraphs
-        self._dicts = version == "v2"
+        self._dicts = version in {"v2", "v3"}
+        self.as_events = version == "v3"
         self._as_output, self._as_state = as_output, as_state
 
     @property

@@ -181,7 +181,7 @@ def _stop(run: Run, why: str, watcher: Watcher | None) -> None:
 def _show(run: Run, watcher: Watcher) -> None:
     watcher.started(run, run.tasks)
     for task in run.tasks:
-        if task.pairs:
+        if task.pairs and not task.handled:
             watcher.finished(run, task)
 
 

@@ -13,7 +13,6 @@ from vecgraph.app import App
 from vecgraph.channels import LastValue
 from vecgraph.channels.base import Channel
 from vecgraph.constants import END, START
-from vecgraph.errors import UnsupportedError
 from vecgraph.graph.infer import (
     branch_ends,
     branch_name,
@@ -370,7 +369,7 @@ class StateGraph:
         name : str, optional
             Name of the app, also when it is a node of another graph.
         transformers : sequence of callable, optional
-            Of LangGraph's event streams, which are not there: refused.
+            What each `stream_events` projects beside what is always there.
         tracing : {'auto', 'off', 'require'}
             Whether batches run scalar functions in columns; see docs/reference/tracing.md.
 
@@ -382,11 +381,7 @@ class StateGraph:
             See `validate`; or an expression reads an unknown name.
         TypeError
             `checkpointer` is no saver.
-        UnsupportedError
-            `transformers` are given.
         """
-        if transformers:
-            raise UnsupportedError.feature("compile(transformers=...)")
         checkpointer = ensure_valid_checkpointer(checkpointer)
         before, after = interrupt_before or [], interrupt_after or []
         named = [*([] if before == "*" else before), *([] if after == "*" else after)]
@@ -402,6 +397,7 @@ class StateGraph:
             interrupt_before=before,
             interrupt_after=after,
             tracing=tracing,
+            stream_transformers=transformers,
         )
 
     def lower(self, name: str = "LangGraph", interrupt: Sequence[str] | None = None) -> Program:

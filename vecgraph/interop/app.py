@@ -13,6 +13,7 @@ from langgraph.types import Command
 
 from vecgraph.app import App
 from vecgraph.app.described import Described
+from vecgraph.app.eventful import Eventful
 from vecgraph.app.options import breakpoints
 from vecgraph.config import merge_configs
 from vecgraph.engine.batch import Engine
@@ -192,6 +193,7 @@ class LangGraphApp(App):
         inside = Inside(config)
         app, heard = self._heard(inside)
         told = inside.config
+        options = _for_events(config, options)
         if heard is not None:
             heard.start(input)
             told = inside.told(heard.config)
@@ -218,6 +220,7 @@ class LangGraphApp(App):
         inside = Inside(config)
         app, heard = self._heard(inside)
         told = inside.config
+        options = _for_events(config, options)
         if heard is not None:
             await heard.astart(input)
             told = inside.told(heard.config)
@@ -341,8 +344,10 @@ class LangGraphApp(App):
         return super()._addressed(config, for_update=for_update)
 
 
-_OWN = tuple(name for name in vars(Described) if not name.startswith("__"))
-"""What LangGraph's object says of itself: it knows its own channels and schemas."""
+_OWN = tuple(
+    name for kind in (Described, Eventful) for name in vars(kind) if not name.startswith("__")
+)
+"""What LangGraph's object says of itself, of its own channels, schemas and classes."""
 
 
 def _as_in(theirs: Any) -> Callable[[type[T]], type[T]]:
@@ -370,6 +375,13 @@ class _OfStateGraph(LangGraphApp, CompiledStateGraph[Any, Any, Any, Any]):  # ty
 
 _ENDED: Any = object()
 _SAVER = "__pregel_checkpointer"
+
+
+def _for_events(config: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a stream; LangGraph's ``stream_events`` says so if it asks for it."""
+    place = (config or {}).get("configurable") or {}
+    asks = options.get("version") == "v2" and place.get("__pregel_stream_messages_v2")
+    return {**options, "version": "v3"} if asks else options
 
 
 def _ours(input: Any) -> Any:

@@ -7,11 +7,20 @@ context variable while a task runs, for models that are called without a config.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+try:
+    from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
+except ImportError:  # an old version, whose models make no events
+
+    class _V2StreamingCallbackHandler:  # type: ignore[no-redef]
+        pass
+
 
 from vecgraph.constants import TAG_NOSTREAM
 from vecgraph.mail import Mail, namespace_of
@@ -39,6 +48,7 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def __init__(self, mail: Mail) -> None:
         self._mail = mail
         self._calls: dict[UUID, tuple[tuple[str, ...], Any]] = {}
+        self._streamed: set[UUID] = set()
 
     def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
         """Leave the output of a Runnable as it is."""
@@ -94,6 +104,42 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._calls.pop(run_id, None)
 
 
+class EventHandler(TokenHandler, _V2StreamingCallbackHandler):
+    """Posts what chat models say as events of their messages; its class has models make them."""
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        """Show nothing: a token is in an event, too."""
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Show an event."""
+        call = self._calls.get(run_id)
+        if call is None:
+            return
+        if event.get("event") == "message-start":
+            self._streamed.add(run_id)
+            if event.get("message_id"):
+                self._mail.know(event["message_id"])
+        self._mail.tell(event, {**call[1], "run_id": str(run_id)}, call[0])
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Note the message that was shown; show one that was not."""
+        generations = response.generations[0] if response.generations else ()
+        if run_id in self._streamed and generations:
+            self._streamed.discard(run_id)
+            self._calls.pop(run_id, None)
+            message = getattr(generations[0], "message", None)
+            if message is not None:
+                message.id = message.id or str(uuid4())
+                self._mail.know(message.id)
+        else:
+            super().on_llm_end(response, run_id=run_id, **kwargs)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget a call that failed."""
+        self._streamed.discard(run_id)
+        super().on_llm_error(error, run_id=run_id, **kwargs)
+
+
 class Surroundings:
     """What LangChain's Runnables find around them while a task of ours runs: its config."""
 
@@ -112,7 +158,8 @@ class Surroundings:
 
 def with_handler(config: Any, mail: Mail) -> Any:
     """Return a config whose callbacks show tokens."""
-    handler, callbacks = TokenHandler(mail), config.get("callbacks")
+    handler = EventHandler(mail) if mail.as_events else TokenHandler(mail)
+    callbacks = config.get("callbacks")
     if callbacks is None or isinstance(callbacks, list):
         return {**config, "callbacks": [*(callbacks or ()), handler]}
     manager = callbacks.copy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vecgraph.app import App
-from vecgraph.errors import UnsupportedError
 from vecgraph.pregel.lower import check, lower
 from vecgraph.types import (
     All,
@@ -46,15 +45,13 @@ class Pregel(App):
         Nodes that run when others have failed, by those.
     trigger_to_nodes : optional
         Taken for LangGraph's sake; computed here from the nodes.
-    stream_transformers : optional
-        Of LangGraph's event streams, which are not there: refused.
+    stream_transformers : sequence of callable, optional
+        What each `stream_events` projects beside what is always there.
 
     Raises
     ------
     ValueError
         A name is reserved or unknown, or no node follows the input.
-    UnsupportedError
-        `stream_transformers` are given.
 
     Examples
     --------
@@ -94,8 +91,6 @@ class Pregel(App):
         name: str = "LangGraph",
         stream_transformers: Sequence[Callable[..., Any]] | None = None,
     ) -> None:
-        if stream_transformers:
-            raise UnsupportedError.feature("Pregel(stream_transformers=...)")
         program = lower(
             nodes,
             channels,
@@ -118,6 +113,7 @@ class Pregel(App):
             cache=cache,
             interrupt_before=interrupt_before_nodes,
             interrupt_after=interrupt_after_nodes,
+            stream_transformers=stream_transformers,
         )
         self.config = config
         self.stream_mode = stream_mode
