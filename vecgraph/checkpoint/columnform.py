@@ -275,6 +275,13 @@ class ColumnChunk:
             self._columns.update(zip(wanted, batch.columns, strict=True))
         return self._columns[position]
 
+    def whole(self) -> Sequence[Any]:
+        """Return all columns, in the order of the schema."""
+        everything = range(len(self.schema))
+        if any(at not in self._columns for at in everything):
+            self._columns.update(zip(everything, self._load(everything).columns, strict=True))
+        return [self._columns[at] for at in everything]
+
     def fixed(self, name: str) -> Any:
         """Return a column that is no channel's, without its runs."""
         if name not in self._names:

@@ -41,6 +41,8 @@ _MOST_BYTES = 8 << 20
 """Bytes of what rows say that are put into one chunk."""
 
 _pyarrow: Any = pa  # its stubs lack newer functions
+_MOST_HELD = 64
+"""Batches of few rows that wait side by side."""
 _TOGETHER = 4096
 """Chunks of rows that are looked at together."""
 
@@ -282,6 +284,7 @@ class Compaction:
             if (gone := self._left_out("columns", chunk.threads, chunk.seq)).any():
                 batch = batch.filter(from_numpy(~gone))
             yield from batches.add(header, batch)
+            self._shelf.release(header)
         for batches in waiting.values():
             yield from batches.flush()
 
@@ -292,20 +295,24 @@ class _Waiting:
     def __init__(self, form: Form, compression: Any) -> None:
         self._form = form
         self._compression = compression
-        self._held: list[tuple[Header, Any]] = []
+        self._headers: list[Header] = []
+        self._held: list[Any] = []
         self._rows = 0
 
     def add(self, header: Header, batch: Any) -> Iterator[tuple[str, Chunk]]:
         if self._rows + len(batch) > CHUNK_ROWS:
             yield from self.flush()
-        self._held.append((header, batch))
+        self._headers.append(header)
+        self._held.append(batch)
         self._rows += len(batch)
+        if len(self._held) >= _MOST_HELD:  # many small batches take far more than their values
+            self._held = [_pyarrow.concat_batches(self._held)]
 
     def flush(self) -> Iterator[tuple[str, Chunk]]:
         if not self._rows:
             return
-        headers = [header for header, _ in self._held]
-        batch = _pyarrow.concat_batches([batch for _, batch in self._held])
+        headers = self._headers
+        batch = _pyarrow.concat_batches(self._held)
         span = Span(
             min(h.lo for h in headers),
             max(h.hi for h in headers),
@@ -313,7 +320,7 @@ class _Waiting:
             max(h.seq_hi for h in headers),
             max(h.ts for h in headers),
         )
-        self._held, self._rows = [], 0
+        self._headers, self._held, self._rows = [], [], 0
         yield _LABELS["columns"], encode("columns", batch, span, self._compression)
 
 

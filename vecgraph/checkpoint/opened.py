@@ -7,13 +7,14 @@ unchanged in all its rows.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vecgraph.checkpoint.arrays import from_numpy, plain
+from vecgraph.checkpoint.arrays import from_numpy, from_texts, plain
 from vecgraph.checkpoint.cells import FIXED, channels_of, written
 from vecgraph.checkpoint.typed import VALUE
 
@@ -87,7 +88,7 @@ class Form:
         n, schema = len(chunk), self.schema
         have = {name: i for i, name in enumerate(chunk.schema.names)}
         said = channels_of(chunk.schema)
-        arrays = {name: plain(chunk.column(i)) for name, i in have.items()}
+        arrays = {name: plain(array) for name, array in zip(have, chunk.whole(), strict=True)}
         arrays["thread"] = from_numpy(np.ascontiguousarray(chunk.threads, np.int64), pa.int64())
         arrays["thread_id"], arrays["ns"] = names.of(chunk.threads)
         for channel, parts in self._parts.items():
@@ -136,22 +137,27 @@ class Names:
     """
 
     def __init__(self, known: Sequence[ThreadName]) -> None:
-        self._ranges = [name for name in known if name.count is not None]
+        ranges = [name for name in known if name.count is not None]
+        self._ranges = sorted(ranges, key=lambda name: name.number)
+        self._begins = [name.number for name in self._ranges]
         self._single = {name.number: name for name in known if name.count is None}
 
     def of(self, threads: Values) -> tuple[Any, Any]:
         """Return the ids and namespaces of threads, large_string; empty where unknown."""
         n = len(threads)
-        for name in self._ranges:
-            if n and name.number <= threads.min() and threads.max() <= name.last:
-                return _counted(name, threads), _repeated(name.ns, n)
+        name = self._range(int(threads.min())) if n else None
+        if name is not None and int(threads.max()) <= name.last:
+            return _counted(name, threads), _repeated(name.ns, n)
         ids = [self._name(number) for number in threads.tolist()]
         return _texts([text for text, _ in ids]), _texts([ns for _, ns in ids])
 
+    def _range(self, number: int) -> ThreadName | None:
+        """Return the range that a thread is in."""
+        at = bisect_right(self._begins, number) - 1
+        return self._ranges[at] if at >= 0 and number <= self._ranges[at].last else None
+
     def _name(self, number: int) -> tuple[str, str]:
-        name = self._single.get(number)
-        if name is None:
-            name = next((r for r in self._ranges if r.number <= number <= r.last), None)
+        name = self._single.get(number) or self._range(number)
         return ("", "") if name is None else (name.name(number), name.ns)
 
 
@@ -167,7 +173,7 @@ def _repeated(text: str, n: int) -> Any:
 
 
 def _texts(texts: Sequence[str]) -> Any:
-    return pa.array([clean(text) for text in texts], pa.large_string())
+    return from_texts([clean(text) for text in texts])
 
 
 def clean(text: str) -> str:

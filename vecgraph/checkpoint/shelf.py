@@ -64,6 +64,7 @@ class Shelf:
         self._cached = 0
         self._schemas: dict[str, bytes] = {}
         self._forms: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._parsed: dict[str, pa.Schema] = {}
         self._last_ts = 0
         self._closed = False
 
@@ -229,7 +230,11 @@ class Shelf:
 
     def schema_of(self, header: Header) -> pa.Schema:
         """Return the schema of a chunk in column form, without loading it."""
-        return ColumnChunk(header, self._schema(header), _nothing, self.place).schema
+        found = self._parsed.get(header.schema)
+        if found is None:  # one for all: a parsed schema takes more than a small chunk
+            chunk = ColumnChunk(header, self._schema(header), _nothing, self.place)
+            found = self._parsed[header.schema] = chunk.schema
+        return found
 
     def is_linear(self, header: Header) -> bool:
         """Return whether each checkpoint of such a chunk goes on from the place before."""
@@ -256,8 +261,10 @@ class Shelf:
         def load(fields: Sequence[int]) -> pa.RecordBatch:
             return decode(header, payload, schema, self.place, fields)
 
-        # What is decompressed from it counts too; it is seldom more than this.
-        return ColumnChunk(header, schema, load, self.place), 4 * len(payload) + 4096
+        chunk = ColumnChunk(header, schema, load, self.place)
+        # What is decompressed from it counts too, and the objects that each column is: seldom
+        # more than this.
+        return chunk, 4 * len(payload) + 1200 * len(chunk.schema) + 4096
 
     def _schema(self, header: Header) -> bytes:
         found = self._schemas.get(header.schema)
@@ -299,6 +306,11 @@ class Shelf:
             self._cached += size
             while self._cached > _CACHED and len(self._cache) > 1:
                 self._cached -= self._cache.popitem(last=False)[1][1]
+
+    def release(self, header: Header) -> None:
+        """Do not keep a chunk that nobody will soon ask for again."""
+        with self.guard:
+            self._forget(header.number)
 
     def _forget(self, number: int) -> None:
         if number in self._cache:
