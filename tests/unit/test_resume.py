@@ -132,18 +132,21 @@ def test_what_cannot_be_resumed_is_refused() -> None:
         app.batch([{"n": 1}], [CONFIG], resume=True)
 
 
+@pytest.mark.parametrize("before", [1, 1000], ids=["kept in columns", "kept in rows"])
 @pytest.mark.parametrize("small", [1, 1000], ids=["lanes", "one by one"])
-def test_a_node_that_the_graph_has_no_more_is_passed_over(small) -> None:
+def test_a_node_that_the_graph_has_no_more_is_passed_over_and_named(small, before) -> None:
     saver = InMemorySaver()
     builder, _ = graph([])
     app = builder.compile(checkpointer=saver)
-    app.engine.small = small
+    app.engine.small = before
     app.batch({"n": [1, 2]}, {**CONFIG, "recursion_limit": 1})  # they are due at "ask"
     other = StateGraph(State)
     other.add_node("count", lambda state: {"n": 0})
     other.add_edge(START, "count")
     app = other.compile(checkpointer=saver)
     app.engine.small = small
-    found = app.batch({"n": [1, 2]}, CONFIG, resume=True)
+    said = r"2 runs are due at node 'ask', which the graph has no more: .* \(runs 0, 1\)"
+    with pytest.warns(UserWarning, match=said):
+        found = app.batch({"n": [1, 2]}, CONFIG, resume=True)
     assert found.status.tolist() == ["done", "done"]
     assert found.table.column("n").to_pylist() == [2, 3]

@@ -143,7 +143,7 @@ class Engine:
         with _paused_gc(inputs.m):
             if inputs.m < small or self.refusal_of(shared) is not None:
                 if resume is not None:
-                    inputs = resumed_inputs(inputs, configs, shared.saver, resume)
+                    inputs = resumed_inputs(inputs, configs, shared.saver, resume, self.tables, ids)
                 return call.singly(inputs, None, progress)
             if shared.saver is not None:
                 return threaded(call, inputs, progress, resume)
@@ -175,7 +175,7 @@ class Engine:
     ) -> Results:
         """Run every row on the event loop; no row waits for another one's node; see `run`."""
         if resume is not None:
-            inputs = resumed_inputs(inputs, configs, shared.saver, resume)
+            inputs = resumed_inputs(inputs, configs, shared.saver, resume, self.tables, ids)
         singly = Singly(
             self.tables, shared, ids, configs=configs, observer=observer, progress=progress
         )

@@ -6,6 +6,7 @@ begin in one of three ways; whatever else a thread may hold is left to single ru
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,19 @@ from vecgraph.constants import ERROR, INTERRUPT, MISSING, NULL_TASK, RESUME, STA
 from vecgraph.engine.answers import Answers
 from vecgraph.engine.begin import is_map
 from vecgraph.engine.past import ANEW, GOES_ON, WAITS, sending
+from vecgraph.nodes.writer import branch_channel
 from vecgraph.state import Inputs
 from vecgraph.types import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
+    from vecgraph.engine.tables import Tables
     from vecgraph.typing import Mask, Rows
 
-__all__ = ["ALONE", "Sorted", "asked_inputs", "resumed_inputs", "sort_out"]
+__all__ = ["ALONE", "PassedOver", "Sorted", "asked_inputs", "resumed_inputs", "sort_out"]
 
 ALONE = 0
 """The kind of a run that lanes do not take; see `vecgraph.engine.past` for the others."""
@@ -150,19 +153,65 @@ def asked_inputs(n: int, given: Any, writes: _Writes) -> list[Any]:
     return inputs
 
 
-def resumed_inputs(inputs: Inputs, configs: Any, saver: Any, given: Any) -> Inputs:
+class PassedOver:
+    """Nodes that are due in runs that go on, and that the graph has no more.
+
+    Parameters
+    ----------
+    tables : Tables
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._nodes = tables.nodes
+        self._found: dict[str, list[int]] = {}
+
+    def look(self, run: int, channels: Iterable[str]) -> None:
+        """Look at the channels that have a value where a run goes on."""
+        prefix = branch_channel("")
+        for name in channels:
+            if name.startswith(prefix):
+                self.note(run, name.removeprefix(prefix))
+
+    def note(self, run: int, node: str) -> None:
+        """Note that a node is due in a run."""
+        if node not in self._nodes:
+            self._found.setdefault(node, []).append(run)
+
+    def warn(self) -> None:
+        """Say what is passed over, for nobody would see it else."""
+        for node, runs in self._found.items():
+            some = ", ".join(map(str, runs[:5])) + (", ..." if len(runs) > 5 else "")
+            n = f"{len(runs)} runs are" if len(runs) > 1 else "1 run is"
+            warnings.warn(
+                f"{n} due at node {node!r}, which the graph has no more: it is passed over, and "
+                f"what comes after it too (runs {some}).\n"
+                "Hint: give the node its old name, or let these threads begin anew.",
+                stacklevel=2,
+            )
+
+
+def resumed_inputs(
+    inputs: Inputs, configs: Any, saver: Any, given: Any, tables: Tables, ids: Rows
+) -> Inputs:
     """Return the inputs of runs that are resumed one by one; those without a past keep theirs.
+
+    Warns of nodes that are due and that the graph has no more.
 
     Parameters
     ----------
     configs : sequence of N RunnableConfig
     given : True, or sequence of N objects
         See `asked_inputs`.
+    ids : int64 ndarray of shape (N,)
+        Number of each run.
     """
+    passed = PassedOver(tables)
     rows = list(inputs.rows())
     for at in range(inputs.m):
         saved = saver.get_tuple(configs[at])
         if saved is not None:
             writes = {0: [(task, c, v) for task, c, v in saved.pending_writes or ()]}
             rows[at] = asked_inputs(1, True if given is True else [given[at]], writes)[0]
+            passed.look(int(ids[at]), saved.checkpoint["channel_values"])
+    passed.warn()
     return Inputs(inputs.m, objects=rows)

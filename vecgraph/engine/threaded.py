@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.constants import NULL_TASK, RESUME
+from vecgraph.engine.flush import PUSHED
 from vecgraph.engine.forms import graph_form
 from vecgraph.engine.past import ANEW, GOES_ON, WAITS, Past
 from vecgraph.engine.records import together
-from vecgraph.engine.resume import ALONE, asked_inputs, sort_out
+from vecgraph.engine.resume import ALONE, PassedOver, asked_inputs, sort_out
+from vecgraph.nodes.writer import branch_channel
 from vecgraph.state import Inputs
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from vecgraph.typing import Rows
 
 __all__ = ["Parts", "threaded"]
+
+_SIGNAL = branch_channel("")
 
 
 def threaded(call: Call, inputs: Inputs, progress: Progress | None, resume: Any) -> Results:
@@ -67,6 +71,7 @@ def _with_past(
     writes = _beside(saver, state)
     if resume is not None:
         inputs = Inputs(len(old), objects=asked_inputs(len(old), resume, writes))
+        _warn(call, state, old)
     found = sort_out(inputs, state, writes)
     # Under durability "exit" what a run with a past leaves says only what is new since.
     if _is_placed(call) or call.shared.durability == "exit":
@@ -82,6 +87,20 @@ def _with_past(
             continue
         past = Past(tables, control, state.take(at), found.answers_at(at), kind)
         parts.add(where, partial(call.in_lanes, part, where, numbers=numbers[at], past=past))
+
+
+def _warn(call: Call, state: Any, old: Rows) -> None:
+    """Warn of nodes that are due and that the graph has no more."""
+    known, ids = call.engine.tables.nodes, call.ids[old].tolist()
+    passed = PassedOver(call.engine.tables)
+    for code, nodes in enumerate(state.nodes):
+        for name in {name.removeprefix(PUSHED) for name in nodes} - known.keys():
+            for at in np.flatnonzero(state.due == code).tolist():
+                passed.note(ids[at], name)
+    for name, column in state.columns.items():  # of checkpoints in row form
+        for at in np.flatnonzero(column.mask()).tolist() if name.startswith(_SIGNAL) else ():
+            passed.look(ids[at], [name])
+    passed.warn()
 
 
 def _is_placed(call: Call) -> bool:
