@@ -159,6 +159,41 @@ class RunStep:
     track_bytes.unit = "bytes"  # type: ignore[attr-defined]
 
 
+class RunStepBytes:
+    """Bytes that the checkpoints of a batch take beside those of LangGraph's SQLite saver."""
+
+    params = (sizes(1_000, 100_000),)
+    param_names = ("n_runs",)
+    version = "1"
+
+    def track_theirs(self, n_runs: int) -> float:
+        """Bytes of LangGraph's file for each of few runs and supersteps: it is linear in them."""
+        with _folder() as folder:
+            return _their_bytes(folder)
+
+    track_theirs.unit = "bytes"  # type: ignore[attr-defined]
+
+    def track_ratio(self, n_runs: int) -> float:
+        """Ours for each run and superstep over theirs; less than 1 is smaller."""
+        with _folder() as folder, _folder() as other:
+            saver = ArrowSaver(folder)
+            _ours(n_runs)(saver)
+            saver.close()
+            return _size(folder) / _kept(n_runs) / _their_bytes(other)
+
+    track_ratio.unit = "ratio"  # type: ignore[attr-defined]
+
+
+def _their_bytes(folder: Path) -> float:
+    try:
+        saver = _their_sqlite(folder)
+    except ImportError as error:
+        raise NotImplementedError("langgraph-checkpoint-sqlite") from error
+    _theirs(RIVAL_RUNS)(saver)
+    saver.conn.close()  # what it had written ahead goes into the file
+    return _size(folder) / _kept(RIVAL_RUNS)
+
+
 class RunStepRatio:
     """Time for each run and superstep over that of a saver of LangGraph's on its engine."""
 
