@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from vecgraph.app import sharing
+from vecgraph.columns import Column
 from vecgraph.errors import WorkerError
 from vecgraph.graph import END, START, StateGraph
+from vecgraph.state import Inputs
+from vecgraph.tracing.traced import Traced
 from vecgraph.types import interrupt
 from vecgraph.workers import cores as counting
 from vecgraph.workers import ran_in_threads
@@ -98,6 +101,56 @@ def test_a_batch_does_not_depend_on_its_workers(make, workers) -> None:
     assert shared.stats["run_steps"] == alone.stats["run_steps"]
     names = {"done", "recursion"} | ({"error", "interrupted"} if make is row_app else set())
     assert set(alone.status) == names
+
+
+def traced_app():
+    """Ordinary functions, all of which have a column form."""
+    graph = StateGraph(State)
+    graph.add_node("step", lambda state: {"n": state["n"] - 1, "x": state["x"] * 0.5 + state["n"]})
+    graph.add_edge(START, "step")
+    graph.add_conditional_edges("step", lambda state: "step" if state["n"] > 0 else END)
+    app = graph.compile()
+    app.engine.lane = 40
+    return app
+
+
+def test_traced_functions_run_in_threads(monkeypatch) -> None:
+    """They leave the interpreter to others, as functions of columns do: no process is needed."""
+    app, batch = traced_app(), inputs(400)
+    alone = app.batch(batch, LIMIT)
+    monkeypatch.setattr(sharing, "ran_in_processes", lambda *_: pytest.fail("a process"))
+    shared = app.batch(batch, LIMIT, workers=3)
+    assert outcome(shared) == outcome(alone)
+    assert shared.stats["workers"] == 3
+
+
+def test_functions_that_are_not_traced_run_in_processes(monkeypatch) -> None:
+    monkeypatch.setattr(sharing, "ran_in_threads", lambda *_: pytest.fail("threads"))
+    app = row_app()
+    assert app.batch(inputs(100), LIMIT, seed=5, workers=2).stats["workers"] == 2
+
+
+def test_threads_each_compare_a_column_form_that_nobody_has_found_sound() -> None:
+    """While one thread compares, another must not take the form as compared."""
+    traced = Traced(lambda state: {"x": state["x"] * 2.0})
+    x = Column(np.arange(100.0))
+    inputs_of = Inputs(100, ("x",), lambda name: x)
+    checked, fn = [], traced.fn
+
+    def slow(state):
+        if not checked:
+            checked.append(state)
+            other = threading.Thread(target=traced.answer, args=(inputs_of,))
+            other.start()
+            other.join()
+        else:
+            checked.append(state)
+        return fn(state)
+
+    traced.fn = slow
+    traced.answer(inputs_of)
+    # Both have compared every fifth row.
+    assert len(checked) == 2 * len(range(1, 100, 5))
 
 
 @pytest.mark.parametrize("make", [column_app, row_app])

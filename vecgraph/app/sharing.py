@@ -225,8 +225,9 @@ def _yes() -> bool:
 
 
 def _tiers(engine: Engine) -> Iterator[str]:
-    """Yield the tier of every function, those of graphs inside included."""
-    for node in engine.tables.nodes.values():
+    """Yield the tier of every function as it will run, those of graphs inside included."""
+    # Functions that have a column form run in it, and leave the interpreter to others.
+    for node in engine.tracing.tables(engine.tables).nodes.values():
         actions = [] if node.action is None else [node.action]
         for action in [*actions, *(branch.action for branch in node.branches)]:
             if action.tier == "subgraph":

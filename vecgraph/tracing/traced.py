@@ -131,7 +131,7 @@ class Traced:
     def _is_sound(self, answer: Answer, states: States, inputs: Inputs) -> bool:
         """Compare some rows with the function; a difference ends the use of the column form."""
         self._calls += 1
-        places = self._places(answer, states)
+        places, keys = self._places(answer, states)
         if not places:
             return True
         places.sort(key=lambda place: place[0])
@@ -145,27 +145,35 @@ class Traced:
             if not is_same(found, expected):
                 self.broken = f"a row gave {found!r} in columns and {expected!r} in the function"
                 return False
+        # Not before: another thread that meets the same must not take it as compared.
+        self._seen.update(keys)
         return True
 
-    def _places(self, answer: Answer, states: States) -> list[tuple[int, Returned, int]]:
-        """Return the rows to compare: many at a new place or of new types, later a few."""
+    def _places(
+        self, answer: Answer, states: States
+    ) -> tuple[list[tuple[int, Returned, int]], list[Any]]:
+        """Return the rows to compare: many at a new place or of new types, later a few.
+
+        Beside them, what is new.
+        """
         columns = states.run.columns.items()
         signature = tuple((n, c.dtype if type(c) is np.ndarray else c.type) for n, c in columns)
         regular = self._calls & (self._calls - 1) == 0
         places: list[tuple[int, Returned, int]] = []
+        keys = []
         for returned in answer.returned:
             key = (signature, returned.line)
             if key in self._seen and not regular:
                 continue
             most = _LATER if key in self._seen else _FIRST
-            self._seen.add(key)
+            keys.append(key)
             n = answer.m if returned.rows is None else len(returned.rows)
             # An odd step, so that rows that repeat with a period of two are not missed.
             step = max(n // most, 1) | 1
             for at in range(self._calls % min(step, 7), n, step):
                 place = at if returned.rows is None else int(returned.rows[at])
                 places.append((place, returned, at))
-        return places
+        return places, keys
 
 
 def _computed(plan: Plan, inputs: Inputs) -> States:
