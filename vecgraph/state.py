@@ -72,9 +72,11 @@ class Batch(Mapping[str, Any]):
         return self._cache[name]
 
     def __getitem__(self, name: str) -> Any:
-        column = self._cache.get(name) or self.column(name)
+        column = self._cache.get(name)
         if column is None:
-            raise KeyError(name)
+            column = self.column(name)
+            if column is None:
+                raise KeyError(name)
         return _read_only(column)
 
     def __contains__(self, name: object) -> bool:
@@ -111,7 +113,7 @@ def _read_only(column: Column) -> Any:
 
 def _locked(values: Values) -> Values:
     view = values.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
@@ -319,6 +321,14 @@ class State:
         if self.journal is not None:
             self.journal.note(name, changed)
         self.put(name, where, cells)
+
+    def change_all(self, cells: dict[str, Column]) -> None:
+        """Replace whole columns; every cell of them counts as changed."""
+        if self.journal is not None:
+            for name in cells:
+                self.journal.note(name, None)
+        self.columns.update(cells)
+        self._owned.difference_update(cells)
 
     def open(self, name: str, where: Where) -> None:
         """Let a deferred trigger channel count as opened; its cells stay."""

@@ -13,6 +13,7 @@ import pytest
 import vecgraph as vg
 from vecgraph.errors import InvalidUpdateError, VectorNodeError
 from vecgraph.graph import END, START, StateGraph
+from vecgraph.nodes.vector import labels_of
 
 
 class State(TypedDict, total=False):
@@ -724,3 +725,20 @@ def test_an_unknown_label_is_named_in_every_form(form) -> None:
     failures = app.batch([{"n": i} for i in range(3)], return_exceptions=True)
     assert {type(error) for error in failures} == {VectorNodeError}
     assert all("nowhere" in str(error) for error in failures)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.uint16])
+@pytest.mark.parametrize("codes", [[0, 0], [1, 1], [0, 1], [-1, 0], [2, 0], [-1, -1]])
+def test_codes_lead_where_they_say_whatever_their_type(codes, kind) -> None:
+    if min(codes) < 0 and np.dtype(kind).kind == "u":
+        return
+    chosen = np.array(codes, kind)
+    if set(codes) - {0, 1}:
+        with pytest.raises(VectorNodeError):
+            labels_of("n", chosen, 2, {"a": "a", "b": "b"}, ())
+        return
+    found = labels_of("n", chosen, 2, {"a": "a", "b": "b"}, ())
+    places = {end: [0, 1] if at is None else at.tolist() for end, at in found}
+    assert places == {
+        "ab"[code]: [at for at in (0, 1) if codes[at] == code] for code in dict.fromkeys(codes)
+    }

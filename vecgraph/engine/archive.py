@@ -31,6 +31,26 @@ class Archive:
         self.steps = np.zeros(n, np.int64)
         self.errors: list[RowError] = []
         self.interrupts: dict[int, tuple[Interrupt, ...]] = {}
+        self._next = 0
+
+    def add(self, rows: Rows, steps: np.ndarray | int, *, is_part: bool) -> None:
+        """Note runs that have ended, and how many steps each took.
+
+        Parameters
+        ----------
+        rows : int64 ndarray of shape (K,)
+        steps : int64 ndarray of shape (K,), or int
+        is_part : bool
+            The rows follow one upon the other.
+        """
+        self.rows.append(rows)
+        if is_part and len(rows):
+            begin = int(rows[0])
+            self.steps[begin : begin + len(rows)] = steps
+            self._next = begin + len(rows) if begin == self._next else -1
+        else:
+            self.steps[rows] = steps
+            self._next = -1
 
     def results(self) -> Results:
         """Return everything in row order."""
@@ -38,13 +58,17 @@ class Archive:
         if not self.rows:
             columns = {name: Column.absent(0) for name in self.names}
             return Results(columns, np.zeros(0, np.bool_), self.status, self.steps, self.ids)
-        rows = np.concatenate(self.rows)
+        rows = _joined(self.rows)
         columns = {name: concat(parts) for name, parts in self.columns.items()}
-        emitted = np.concatenate(self.emitted)
-        if not is_sorted_unique(rows):
+        emitted = _joined(self.emitted)
+        if self._next != n and not is_sorted_unique(rows):
             order = np.empty(n, np.intp)
             order[rows] = np.arange(n)
             columns = {name: column.take(order) for name, column in columns.items()}
             emitted = emitted[order]
         errors = sorted(self.errors, key=lambda error: error.row)
         return Results(columns, emitted, self.status, self.steps, self.ids, errors, self.interrupts)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecgraph.columns import Column, concat
+from vecgraph.engine.records import TaskRecord
 from vecgraph.engine.tasks import Due, Queue
 from vecgraph.nodes.outcome import Packets
 from vecgraph.positions import joined_apart, positions, union
 from vecgraph.state import State
 
 if TYPE_CHECKING:
-    from vecgraph.typing import Where
+    from vecgraph.engine.read import Clock
+    from vecgraph.typing import Rows, Where
 
 _NOBODY = np.empty(0, np.intp)
 
-__all__ = ["Lane", "alive", "dense", "drop", "same", "together"]
+__all__ = ["Lane", "alive", "dense", "drop", "record_of", "same", "together"]
 
 
 class Lane:
@@ -29,6 +31,8 @@ class Lane:
         L rows.
     birth : int64 ndarray of shape (L,)
         Tick of each run's step 0.
+    is_uniform : bool
+        They are the same for all.
     oldest : int
         The smallest of them when the lane was made.
     stops : int64 ndarray of shape (L,), or None
@@ -43,13 +47,23 @@ class Lane:
         Outputs as last emitted, where a channel may change without a write.
     """
 
-    __slots__ = ("_uniform", "birth", "due", "emitted", "live", "oldest", "shown", "state", "stops")
+    __slots__ = (
+        "birth",
+        "due",
+        "emitted",
+        "is_uniform",
+        "live",
+        "oldest",
+        "shown",
+        "state",
+        "stops",
+    )
 
     def __init__(self, state: State, birth: np.ndarray) -> None:
         self.state = state
         self.birth = birth
-        self._uniform = birth.strides == (0,)
-        self.oldest = int(birth[0] if self._uniform else birth.min()) if len(birth) else 0
+        self.is_uniform = birth.strides == (0,)
+        self.oldest = int(birth[0] if self.is_uniform else birth.min()) if len(birth) else 0
         self.stops: np.ndarray | None = None
         self.live: Where = None
         self.due: list[Due] = []
@@ -58,7 +72,7 @@ class Lane:
 
     def born(self, where: np.ndarray) -> np.ndarray:
         """Return the birth of the runs at `where`; without memory if it is the same for all."""
-        return same(int(self.birth[0]), len(where)) if self._uniform else self.birth[where]
+        return same(int(self.birth[0]), len(where)) if self.is_uniform else self.birth[where]
 
 
 def alive(lane: Lane, n: int, *, exclusive: bool) -> Where:
@@ -167,3 +181,18 @@ def _shifted(due: Due, n: int, m: int) -> Due:
     packets = due.queue.packets
     where = packets.where + n
     return Due(due.spec, where, due.queue.at(Packets(where, packets.nodes, packets.payload)))
+
+
+def record_of(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:
+    """Return the runs of a superstep's record, their steps, and its tasks."""
+    rows = lane.state.rows
+    tasks = [
+        TaskRecord(
+            due.spec.name,
+            ids[rows if due.where is None else rows[due.where]],
+            clock.steps(due.where),
+        )
+        for due in lane.due
+    ]
+    taking = positions(lane.live, len(rows))
+    return ids[rows[taking]], clock.steps(taking), tasks

@@ -19,12 +19,12 @@ from vecgraph.columns import Column
 from vecgraph.constants import START
 from vecgraph.engine.archive import Archive
 from vecgraph.engine.fan import Fan
-from vecgraph.engine.lane import Lane, alive, dense, drop, same, together
+from vecgraph.engine.lane import Lane, alive, dense, drop, record_of, same, together
 from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.memory import keep_freed_memory
 from vecgraph.engine.past import ANEW, GOES_ON, WAITS
 from vecgraph.engine.read import Clock
-from vecgraph.engine.records import Observer, Results, RowError, Superstep, TaskRecord, status_of
+from vecgraph.engine.records import Observer, Results, RowError, Superstep, status_of
 from vecgraph.engine.site import LaneSite
 from vecgraph.engine.solo import Moved, Solo, Unfinished
 from vecgraph.engine.superstep import Applied, apply, execute, proceed, tick
@@ -234,7 +234,7 @@ class Lanes:
         state, tables = lane.state, self.tables
         started = inputs is not None
         clock = self._clock(lane, self.tick)
-        record = None if self.observer is None or started else _record(lane, clock, self.ids)
+        record = None if self.observer is None or started else record_of(lane, clock, self.ids)
         if self.keeper is not None:
             self.keeper.begin(lane)
         if self._is_fan(lane):
@@ -280,12 +280,16 @@ class Lanes:
         if not self.apart or watched or self.keeper is not None:
             return
         n, limit = len(lane.state), self.shared.limit
-        while len(lane.due) == 1 and lane.due[0].where is None:
+        clock, known = self._clock(lane, self.tick), None
+        while len(lane.due) == 1 and lane.due[0].queue is None and lane.due[0].where is None:
             due = lane.due[0]
-            if self._solo(due.spec) is None or self.tick - lane.oldest >= limit:
+            if due is not known:
+                solo, known = self._solo(due.spec), due
+                site = LaneSite(self.tables, self.scope, lane.state, due, clock, self.ids)
+            if solo is None or self.tick - lane.oldest >= limit:
                 return
-            clock = self._clock(lane, self.tick)
-            result = self._short(lane, due, clock)
+            clock.tick = self.tick
+            result = solo.run(lane.state, None, n, site, self.scope)
             ahead = None if isinstance(result, Unfinished) else _one_way(result[0])
             if ahead is None or isinstance(result, Unfinished):
                 self._finish(lane, self._settled(lane, clock, [(due, result)]), clock)
@@ -407,8 +411,13 @@ class Lanes:
         n = len(lane.state)
         going = alive(lane, n, exclusive=applied.exclusive)
         spent = self._spent(lane, clock, applied)
-        if going is None and not applied.failures and not applied.asked and not len(spent):
-            return
+        if not applied.failures and not applied.asked and not len(spent):
+            if going is None:
+                return
+            if lane.live is None and not len(going):
+                self._archive(lane, None, applied, clock)
+                lane.live = going
+                return
         ended = mask_of(lane.live, n)
         if len(spent):
             error = GraphRecursionError.at(clock.limit)
@@ -438,21 +447,23 @@ class Lanes:
         spent: np.ndarray = live[clock.steps(live) >= clock.stop(live)]
         return spent
 
-    def _archive(self, lane: Lane, gone: np.ndarray, applied: Applied, clock: Clock) -> None:
+    def _archive(self, lane: Lane, gone: Where, applied: Applied, clock: Clock) -> None:
         archive, state = self.archive, lane.state
-        everyone = len(gone) == len(state)
-        at = None if everyone else gone
-        rows = state.rows if everyone else state.rows[gone]
-        archive.rows.append(rows)
-        steps = clock.steps(at)
-        archive.steps[rows] = steps
+        at = None if gone is None or len(gone) == len(state) else gone
+        rows = state.rows if at is None else state.rows[at]
+        # A lane's rows are a part of the batch until it is compacted or joined by others.
+        steps = clock.tick - lane.oldest if lane.is_uniform else clock.steps(at)
+        archive.add(rows, steps, is_part=rows.base is self._positions)
         for name in archive.names:
             if lane.shown:
                 archive.columns[name].append(lane.shown[name].take(at))
             else:
                 cells = state.columns[name].take(at)
                 archive.columns[name].append(self.tables.channels[name].read_columns(cells))
-        emitted = np.ones(len(gone), np.bool_) if lane.emitted is None else lane.emitted[gone]
+        if lane.emitted is None:
+            emitted = np.ones(len(rows), np.bool_)
+        else:
+            emitted = lane.emitted if at is None else lane.emitted[at]
         archive.emitted.append(emitted)
         for position, (node, error) in applied.failures.items():
             row = int(state.rows[position])
@@ -463,7 +474,7 @@ class Lanes:
             row = int(state.rows[position])
             archive.status[row] = status_of("interrupted")
             archive.interrupts[int(self.ids[row])] = tuple(asked)
-        self.ended += len(gone)
+        self.ended += len(rows)
         if self.keeper is not None:
             self.keeper.ended(rows)
 
@@ -484,17 +495,3 @@ def _one_way(moved: Moved) -> str | None:
     if len(moved) == 1 and moved[0][1] is None:
         return moved[0][0]
     return None
-
-
-def _record(lane: Lane, clock: Clock, ids: Rows) -> tuple[Rows, np.ndarray, list[TaskRecord]]:
-    rows = lane.state.rows
-    tasks = [
-        TaskRecord(
-            due.spec.name,
-            ids[rows if due.where is None else rows[due.where]],
-            clock.steps(due.where),
-        )
-        for due in lane.due
-    ]
-    taking = positions(lane.live, len(rows))
-    return ids[rows[taking]], clock.steps(taking), tasks

@@ -141,8 +141,11 @@ class Solo:
             if isinstance(chosen, Outcome):
                 return self._routed(news, chosen, m)
             moved += [(end, compose(where, at)) for end, at in chosen if end != END]
-        for name, column in cells.items():
-            state.change(name, where, column, compose(where, changed.get(name)))
+        if where is None and not changed:
+            state.change_all(cells)
+        else:
+            for name, column in cells.items():
+                state.change(name, where, column, compose(where, changed.get(name)))
         return moved, self._shown(cells, where)
 
     def _shown(self, cells: dict[str, Column], where: Where) -> Where:

@@ -317,7 +317,11 @@ def _by_bool(
 
 
 def _by_code(node: str, codes: Any, names: Sequence[str]) -> list[tuple[str, Where]]:
-    low, high = int(codes.min()), int(codes.max())
+    # The ufuncs themselves: a method of the array goes through Python first. A negative byte
+    # is large as an unsigned one.
+    if codes.itemsize == 1 and names and not np.maximum.reduce(codes.view(np.uint8)):
+        return [(names[0], None)]
+    low, high = int(np.minimum.reduce(codes)), int(np.maximum.reduce(codes))
     if low < 0 or high >= len(names):
         raise VectorNodeError.unknown_label(node, low if low < 0 else high, names)
     if low == high:
