@@ -57,7 +57,7 @@ CLASSES = {
 
 DEPRECATED = "deprecated in LangGraph"
 IMPORTED = "of another module, which LangGraph's happens to import"
-RUNNABLE = "of LangChain's Runnable: wrap the app in `RunnableLambda`, or come in by door two"
+RUNNABLE = "of LangChain's Runnable: `app | RunnablePassthrough()` has it, and an app of door two"
 TOOLS = "the stream mode `tools` is not there"
 OURS = "an addition of vecgraph's"
 SETS = "an attribute of the object here, which has it all the same"
@@ -121,8 +121,7 @@ WHY = {
 _METHODS = {
     "cache cache_policy checkpointer config context_schema name retry_policy step_timeout store "
     "stream_eager stream_mode": SETS,
-    "as_tool assign astream_log atransform bind get_prompts map pick pipe transform "
-    "with_alisteners with_fallbacks with_listeners with_retry with_types": RUNNABLE,
+    "as_tool astream_log get_prompts with_alisteners with_listeners with_types": RUNNABLE,
     "validate": "what `compile` does",
 }
 _FORWARDED = "invoke ainvoke stream astream batch abatch batch_as_completed abatch_as_completed"

@@ -90,10 +90,11 @@ def route_of(targets):
 
 
 def handler_of(lib, node):
-    def handle(state, error: lib.NodeError):
+    def handle(state, error):
         update = {"log": [f"handled {error.node} {error.error!r}"]}
         return lib.Command(update=update, goto=node.goto) if node.goto else update
 
+    handle.__annotations__["error"] = lib.NodeError  # it asks for it by its class, not by a text
     return handle
 
 
@@ -264,13 +265,16 @@ def play(lib, app, todo, plan, seen, *, use_async=False):
 def is_race(plan, *, use_async):
     """Return whether LangGraph's result is a matter of luck.
 
-    On an event loop a failure cancels the tasks beside it, wherever they are; in threads two
-    tasks of one node share the number of times that it still has to fail.
+    On an event loop a failure cancels the tasks beside it, wherever they are. In threads it ends
+    the run while they go on: what they come to, or ask, is kept if they are quick. Two tasks of
+    one node share the number of times that it still has to fail.
     """
-    side_by_side = any(node.sends for node in plan.nodes)
-    if use_async:
-        side_by_side = side_by_side or plan.joins or any(node.goto for node in plan.nodes)
-    return bool(side_by_side) and any(node.fails for node in plan.nodes)
+    if any(node.sends for node in plan.nodes):
+        return any(node.fails for node in plan.nodes)
+    side_by_side = plan.joins or any(node.goto for node in plan.nodes)
+    is_slow = any(node.child or node.asks for node in plan.nodes)
+    fails = any(node.fails and not node.handled for node in plan.nodes)
+    return bool(side_by_side) and fails and (use_async or is_slow)
 
 
 class Runner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from vecgraph.ambient import current_task
+from vecgraph.app.composing import make_known
 from vecgraph.app.nested import Nested, inherited
 from vecgraph.app.options import (
     breakpoints,
@@ -87,6 +88,7 @@ class Compiled:
         self.config: RunnableConfig | None = None
         self.engine = Engine(program, tracing=tracing)
         self.stream_mode: Any = "updates" if program.is_state_graph else "values"
+        make_known()
 
     @property
     def nodes(self) -> Mapping[str, Any]:

@@ -141,9 +141,7 @@ def _take_up(tables: Tables, run: Run, shared: Shared) -> None:
             continue
         kept = {channel: value for t, channel, value in run.pending if t == ident}
         if ERROR_SOURCE in kept and ERROR in kept:
-            error = kept[ERROR]
-            if not isinstance(error, BaseException):
-                error = Exception(str(error))
+            error = kept[ERROR]  # as the saver gives it back: LangGraph's keep its text
             handler = handler_of(tables, task, error)
             if handler is not None:
                 task.pairs, task.handled = [(ERROR, error)], True

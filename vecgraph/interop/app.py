@@ -12,6 +12,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from vecgraph.app import App
+from vecgraph.app.composing import Composable
 from vecgraph.app.described import Described
 from vecgraph.app.eventful import Eventful
 from vecgraph.app.options import breakpoints
@@ -344,8 +345,10 @@ class LangGraphApp(App):
         return super()._addressed(config, for_update=for_update)
 
 
-_OWN = tuple(
-    name for kind in (Described, Eventful) for name in vars(kind) if not name.startswith("__")
+_OWN = (
+    "__or__",
+    "__ror__",
+    *(n for kind in (Described, Eventful, Composable) for n in vars(kind) if n[:2] != "__"),
 )
 """What LangGraph's object says of itself, of its own channels, schemas and classes."""
 
