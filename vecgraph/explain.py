@@ -57,6 +57,10 @@ def explain(engine: Engine) -> Explanation:
     path = f"lanes of {engine.lane} rows from {small} runs on, one by one below"
     if engine.rides():
         path = "one run at a time: each is a chain of calls of ordinary functions"
+    if engine.jitted is not None:
+        why = engine.jitted.why_not()
+        loop = "one compiled loop per run where all inputs are numbers" if why is None else why
+        path = f"jit: {loop}; else {path}" if why is None else f"{path} (jit: {why})"
     if engine.refused:
         path = f"one run at a time: {engine.refused}"
     types = {name: _type(channel) for name, channel in engine.tables.channels.items()}

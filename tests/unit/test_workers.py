@@ -257,8 +257,9 @@ def test_a_graph_that_cannot_be_sent_says_so_or_stays() -> None:
         assert app.batch({"n": np.arange(200)}, workers="auto").stats["workers"] == 1
 
 
-def test_each_process_finds_the_column_forms_of_functions_by_itself() -> None:
+def test_each_process_finds_the_column_forms_of_functions_by_itself(monkeypatch) -> None:
     """They are known by addresses, under which another process has other functions."""
+    monkeypatch.delenv("VECGRAPH_TRACING", raising=False)
     graph = StateGraph(State)
     graph.add_node("half", lambda state: {"x": state["x"] / 2})
     graph.add_edge(START, "half")

@@ -71,6 +71,7 @@ class Compiled:
         interrupt_after: Any = (),
         tracing: str = "auto",
         stream_transformers: Any = (),
+        jit: bool = False,
     ) -> None:
         self.program = program
         self.builder = builder
@@ -86,7 +87,7 @@ class Compiled:
         self.interrupt_before = breakpoints(interrupt_before)
         self.interrupt_after = breakpoints(interrupt_after)
         self.config: RunnableConfig | None = None
-        self.engine = Engine(program, tracing=tracing)
+        self.engine = Engine(program, tracing=tracing, jit=jit)
         self.stream_mode: Any = "updates" if program.is_state_graph else "values"
         make_known()
 

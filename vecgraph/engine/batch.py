@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecgraph.engine.control import Control, refusal
+from vecgraph.engine.jitted import Jitted
 from vecgraph.engine.keeping import Keeper
 from vecgraph.engine.lanes import LANE, Lanes
 from vecgraph.engine.leaving import Leaver
@@ -61,6 +62,8 @@ class Engine:
         Whether tasks that share no row may go the short way (`Solo`).
     tracing : Tracing
         Which scalar functions run in columns.
+    jitted : Jitted or None
+        Runs batches of numbers by a compiled loop, if that was asked for.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Engine:
         small: int | None = None,
         lane: int = LANE,
         tracing: str = "auto",
+        jit: bool = False,
     ) -> None:
         self.tables = Tables(program)
         self.tables.quick = Quick.of(self.tables)
@@ -85,6 +89,7 @@ class Engine:
         self.lane = lane
         self.apart = True
         self.tracing = Tracing(program, tracing)
+        self.jitted = Jitted(program, self.tracing) if jit else None
 
     def refusal_of(self, shared: Shared) -> str | None:
         """Return why the runs of a call cannot go in lanes, None if they can."""
@@ -149,6 +154,10 @@ class Engine:
                 return threaded(call, inputs, progress, resume)
             if configs is not None:
                 return call.singly(inputs, None, progress)
+            if self.jitted is not None:
+                results = self.jitted.run(call, inputs, progress)
+                if results is not None:
+                    return results
             if observer is None and self.rides():
                 return _ridden(call, inputs, progress)
             return call.in_lanes(inputs, None, progress)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vecgraph.engine.tables import Tables
 from vecgraph.errors import TracingError
 from vecgraph.nodes.writer import StateWriter
+from vecgraph.tracing.source import Refused
 from vecgraph.tracing.traced import Traced
 
 if TYPE_CHECKING:
@@ -87,6 +88,17 @@ class Tracing:
     def why_not(self, action: Action, place: NodeSpec | Branch) -> str:
         """Return in words why a function goes row by row."""
         return "tracing is off" if not self._on else self.reason(action, place) or ""
+
+    def must_all_be_pure(self) -> None:
+        """Raise `Refused` unless every function of the program has a column form."""
+        if not self._on:
+            raise Refused("tracing is off")
+        for node in self._program.nodes.values():
+            for what, action, reason in self._parts(node):
+                if action.tier != "rowwise" or reason is not None:
+                    raise Refused(
+                        f"{what}: {reason or f'{action.tier} functions are not compiled'}"
+                    )
 
     def _traced(self, action: Action) -> Traced:
         fn: Any = action.fn

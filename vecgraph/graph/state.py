@@ -355,6 +355,7 @@ class StateGraph:
         name: str | None = None,
         transformers: Sequence[Callable[..., Any]] | None = None,
         tracing: TracingMode = "auto",
+        jit: bool = False,
     ) -> App:
         """Return the app that runs this graph; later changes of the builder do not reach it.
 
@@ -372,9 +373,14 @@ class StateGraph:
             What each `stream_events` projects beside what is always there.
         tracing : {'auto', 'off', 'require'}
             Whether batches run scalar functions in columns; see docs/reference/tracing.md.
+        jit : bool
+            Let Numba compile each run of a batch as one loop, where all is numbers; see
+            docs/reference/jit.md. Needs ``pip install 'vecgraph[jit]'``.
 
         Raises
         ------
+        ImportError
+            `jit` is true and Numba is not installed.
         TracingError
             `tracing` is ``"require"`` and a function has no column form.
         ValueError
@@ -398,6 +404,7 @@ class StateGraph:
             interrupt_after=after,
             tracing=tracing,
             stream_transformers=transformers,
+            jit=jit,
         )
 
     def lower(self, name: str = "LangGraph", interrupt: Sequence[str] | None = None) -> Program:

@@ -1,0 +1,1 @@
+"""Whole graphs of numbers as one compiled loop per run, by Numba; an extra that is never needed."""
