@@ -10,11 +10,21 @@ from time import process_time
 from typing import ClassVar
 
 from benchmarks.axis import sizes
-from benchmarks.forms import FORMS, Job, columns_of
+from benchmarks.forms import FORMS, NUMERIC, Job, columns_of
 from benchmarks.more_graphs import ALL, VECTOR
 from benchmarks.timing import best_of, collector_paused, ratio, seconds
 
-__all__ = ["ByHand", "Growth", "OneByOne", "Runs", "Steps", "Throughput", "best_of", "columns_of"]
+__all__ = [
+    "ByHand",
+    "Growth",
+    "Loops",
+    "OneByOne",
+    "Runs",
+    "Steps",
+    "Throughput",
+    "best_of",
+    "columns_of",
+]
 
 GRAPHS = list(ALL)
 SIZES = sizes(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -69,6 +79,25 @@ class ByHand:
 
     def track_ratio(self, graph: str, other: str, n_runs: int) -> float:
         """Track the engine's time over that of the other; 1 is as good as by hand."""
+        return ratio(self.job, self.other)
+
+    track_ratio.unit = "ratio"  # type: ignore[attr-defined]
+
+
+class Loops:
+    """Graphs whose runs are compiled loops beside loops that somebody wrote for Numba, in turn."""
+
+    params = (list(NUMERIC), ["numba", "numpy", "traced"], sizes(1_000, 100_000, 1_000_000))
+    param_names = ("graph", "other", "n_runs")
+    version = "1"
+    timeout = 600
+
+    def setup(self, graph: str, other: str, n_runs: int) -> None:
+        """Compile the graph and compute what it must give."""
+        self.job, self.other = Job(graph, "jit", n_runs), Job(graph, other, n_runs)
+
+    def track_ratio(self, graph: str, other: str, n_runs: int) -> float:
+        """Track the loop's time over that of the other; 1 is as good as by hand."""
         return ratio(self.job, self.other)
 
     track_ratio.unit = "ratio"  # type: ignore[attr-defined]

@@ -54,6 +54,18 @@ def _traced(graph: str) -> Run:
     return lambda table: columns_of(app.batch(table, config=config))
 
 
+def _jit(graph: str) -> Run:
+    if "jit" not in inspect.signature(StateGraph.compile).parameters or graph not in NUMERIC:
+        raise NotImplementedError("no graph of numbers, one node after the other")
+    try:
+        app, config = ALL[graph].build(jit=True), _config(graph)
+    except ImportError as error:
+        raise NotImplementedError("Numba is not installed") from error
+    app.batch(ALL[graph].table(100), config=config)
+    assert app.engine.jitted.why_not() is None
+    return lambda table: columns_of(app.batch(table, config=config))
+
+
 def _rowwise(graph: str) -> Run:
     has_tiers = "tracing" in inspect.signature(StateGraph.compile).parameters
     return _batch(graph, ALL[graph].build(**({"tracing": "off"} if has_tiers else {})))
@@ -133,6 +145,7 @@ class Form:
 FORMS = {
     "vector": Form(_vector, "table", 1_000_000),
     "traced": Form(_traced, "table", 1_000_000),
+    "jit": Form(_jit, "table", 1_000_000),
     "unchanged": Form(_unchanged, "rows", 10_000, dict.fromkeys(NUMERIC, 1_000_000)),
     "rowwise": Form(_rowwise, "rows", 10_000, dict.fromkeys(NUMERIC, 100_000)),
     "numpy": Form(_numpy, "columns", 1_000_000),

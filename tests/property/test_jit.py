@@ -153,7 +153,10 @@ class Writer:
         for name in names:
             label = self.pick([repr(name), f"({name!r} if {self.bool(1)} else END)"])
             lines += [f"    if {self.bool(2)}:", f"        return {label}"]
-        return "\n".join([*lines, "    return END", ""])
+        last = self.pick(
+            ["END", f"('n0', END)[{self.int(1)} % 2]", f"('n0', END, 'n0')[{self.int(0)}]"]
+        )
+        return "\n".join([*lines, f"    return {last}", ""])
 
 
 def graph_of(random):

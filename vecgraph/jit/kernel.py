@@ -304,6 +304,11 @@ class _Source:
         if type(constant) in {str, bool, int}:
             self._go(branch, constant, writer.lines)
             return
+        if isinstance(value, ast.Subscript):
+            names = writer.function.constant(value.value)
+            if type(names) is tuple:
+                self._choice(branch, names, writer.value(value.slice), writer.lines)
+                return
         if value is None or branch.ends is None:
             raise Refused("it returns no constant name")
         answer = writer.value(value)
@@ -320,6 +325,21 @@ class _Source:
             raise Refused("it returns a number, and its path map has none")
         with writer.lines.block("else:"):
             writer.lines.add("bad = 1")
+
+    def _choice(self, branch: Branch, names: tuple[Any, ...], at: Typed, lines: Lines) -> None:
+        """Add where an item of a tuple leads, by its place, which may count from the end."""
+        if at.kind == "f":
+            raise Refused("a tuple is read at a float")
+        head, place, n = "if", as_int(at).code, len(names)
+        for i, name in enumerate(names):
+            with lines.block(f"{head} {place} == {i} or {place} == {i - n}:"):
+                self._go(branch, name, lines)
+            head = "elif"
+        if names:
+            with lines.block("else:"):
+                lines.add("bad = 1")
+        else:
+            lines.add("bad = 1")
 
     def _go(self, branch: Branch, label: Any, lines: Lines) -> None:
         name = label if branch.ends is None else branch.ends.get(label, MISSING)

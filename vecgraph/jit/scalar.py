@@ -94,6 +94,9 @@ class Function:
         """Return what a literal or a name from outside stands for; `_MISSING` if neither."""
         if isinstance(node, ast.Constant):
             return node.value
+        if isinstance(node, ast.Tuple):
+            items = tuple(self.constant(item) for item in node.elts)
+            return _MISSING if _MISSING in items else items
         if isinstance(node, ast.Name) and not self.is_local(node.id):
             value = self._outer(node.id)
             return value if is_constant(value) else _MISSING
