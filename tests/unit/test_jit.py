@@ -146,12 +146,25 @@ def test_what_the_loop_does_not_touch_goes_past_it() -> None:
 
 def test_at_the_limit_runs_fail_as_ever() -> None:
     app = counter()
+    counts = loops(app)
     found = app.batch(INPUT, {"recursion_limit": 4})
     expected = counter(jit=False).batch(INPUT, {"recursion_limit": 4})
     assert found.status.tolist() == expected.status.tolist()
     assert found.table.equals(expected.table)
     assert {type(e.exception) for e in found.errors} == {GraphRecursionError}
+    assert app.engine.jitted.why_not() is None
+    assert counts[0][1] == len(found.errors)
     assert [str(e.exception) for e in found.errors] == [str(e.exception) for e in expected.errors]
+
+
+def test_all_that_a_node_returns_is_computed_before_any_of_it_is_written() -> None:
+    graph = StateGraph(State)
+    graph.add_node("swap", lambda state: {"a": state["b"], "b": state["a"]})
+    graph.add_edge(START, "swap")
+    app = graph.compile(jit=True)
+    result = app.batch({"a": np.arange(40), "b": np.arange(40) * 2}, columns=True)
+    assert result.to_list()[7] == {"a": 14, "b": 7}
+    assert app.engine.jitted.why_not() is None
 
 
 def test_progress_is_told_of_both_ways() -> None:

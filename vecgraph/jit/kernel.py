@@ -215,10 +215,7 @@ class _Source:
         lines.add("done = 0")
         self._onwards(entry, lines)
         lines.add("at = nxt")
-        with lines.block("while at >= 0 and not bad:"):
-            with lines.block("if done == limit:"):
-                lines.add("bad = 1")
-                lines.add("break")
+        with lines.block("while at >= 0 and not bad and done < limit:"):
             lines.add("done += 1")
             lines.add("nxt = -1")
             head = "if"
@@ -228,6 +225,8 @@ class _Source:
                     self._onwards(nodes[name], lines)
                 head = "elif"
             lines.add("at = nxt")
+        # At the limit it is too late to find that nothing is left to do.
+        lines.check("done >= limit")
         return lines
 
     def _node(self, node: NodeSpec, lines: Lines) -> None:
@@ -304,41 +303,29 @@ class _Source:
         if type(constant) in {str, bool, int}:
             self._go(branch, constant, writer.lines)
             return
-        if isinstance(value, ast.Subscript):
-            names = writer.function.constant(value.value)
-            if type(names) is tuple:
-                self._choice(branch, names, writer.value(value.slice), writer.lines)
-                return
-        if value is None or branch.ends is None:
+        table = writer.function.constant(value.value) if isinstance(value, ast.Subscript) else None
+        if isinstance(value, ast.Subscript) and type(table) is tuple:
+            ends = [(at, at - len(table), name) for at, name in enumerate(table)]
+            self._one_of(branch, writer.value(value.slice), ends, writer.lines)
+        elif value is None or branch.ends is None:
             raise Refused("it returns no constant name")
-        answer = writer.value(value)
-        if answer.kind == "f":
-            raise Refused("it returns a float")
-        head = "if"
-        for label in branch.ends:
-            if not isinstance(label, int):
-                continue
-            with writer.lines.block(f"{head} {as_int(answer).code} == {label:d}:"):
-                self._go(branch, label, writer.lines)
-            head = "elif"
-        if head == "if":
-            raise Refused("it returns a number, and its path map has none")
-        with writer.lines.block("else:"):
-            writer.lines.add("bad = 1")
-
-    def _choice(self, branch: Branch, names: tuple[Any, ...], at: Typed, lines: Lines) -> None:
-        """Add where an item of a tuple leads, by its place, which may count from the end."""
-        if at.kind == "f":
-            raise Refused("a tuple is read at a float")
-        head, place, n = "if", as_int(at).code, len(names)
-        for i, name in enumerate(names):
-            with lines.block(f"{head} {place} == {i} or {place} == {i - n}:"):
-                self._go(branch, name, lines)
-            head = "elif"
-        if names:
-            with lines.block("else:"):
-                lines.add("bad = 1")
         else:
+            numbers = [label for label in branch.ends if isinstance(label, int)]
+            ends = [(int(label), int(label), label) for label in numbers]
+            self._one_of(branch, writer.value(value), ends, writer.lines)
+
+    def _one_of(
+        self, branch: Branch, answer: Typed, ends: list[tuple[int, int, Any]], lines: Lines
+    ) -> None:
+        """Add where a number leads: for each end the two numbers that stand for it, and its label."""
+        if answer.kind == "f" or not ends:
+            raise Refused("it returns a number that is no constant name's")
+        head, code = "if", as_int(answer).code
+        for one, other, label in ends:
+            with lines.block(f"{head} {code} == {one} or {code} == {other}:"):
+                self._go(branch, label, lines)
+            head = "elif"
+        with lines.block("else:"):
             lines.add("bad = 1")
 
     def _go(self, branch: Branch, label: Any, lines: Lines) -> None:
