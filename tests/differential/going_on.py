@@ -53,7 +53,11 @@ def graph_of(lib, plan, saver):
         graph.add_edge(list(sources), target)
     for source, targets in plan.routes:
         graph.add_conditional_edges(source, route_of(targets))
-    return graph.compile(checkpointer=saver)
+    return graph.compile(
+        checkpointer=saver,
+        interrupt_before=list(plan.before) or None,
+        interrupt_after=list(plan.after) or None,
+    )
 
 
 def function_of(

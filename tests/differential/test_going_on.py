@@ -36,7 +36,7 @@ def compared(plan, todos, threads, durability="sync"):
 def columnar(plan):
     """Return a plan that lanes can run."""
     nodes = tuple(replace(node, retries=False, handled=False, child="") for node in plan.nodes)
-    return replace(plan, nodes=nodes, before=(), after=(), durability="sync", child_asks=0)
+    return replace(plan, nodes=nodes, durability="sync", child_asks=0)
 
 
 @pytest.mark.parametrize("durability", ["sync", "exit"])

@@ -97,8 +97,8 @@ class Engine:
             return self.refused
         if shared.saver is not None and (reason := self._unkept(shared)) is not None:
             return reason
-        if shared.before or shared.after:
-            return "runs stop at breakpoints"
+        if (shared.before or shared.after) and shared.parent is not None:
+            return "the graph is inside another one, and its runs stop at breakpoints"
         if shared.debug:
             return "debug: each node's input is looked at before and after it runs"
         if shared.timeout is not None:

@@ -19,6 +19,7 @@ from vecgraph.columns import Column
 from vecgraph.constants import START
 from vecgraph.engine.archive import Archive
 from vecgraph.engine.fan import Fan
+from vecgraph.engine.halts import Halts
 from vecgraph.engine.lane import Lane, alive, dense, drop, record_of, same, together
 from vecgraph.engine.lane_scope import LaneScope
 from vecgraph.engine.memory import keep_freed_memory
@@ -26,7 +27,7 @@ from vecgraph.engine.past import ANEW, GOES_ON, WAITS
 from vecgraph.engine.read import Clock
 from vecgraph.engine.records import Observer, Results, RowError, Superstep, status_of
 from vecgraph.engine.site import LaneSite
-from vecgraph.engine.solo import Moved, Solo, Unfinished
+from vecgraph.engine.solo import Moved, Solo, Unfinished, one_way
 from vecgraph.engine.superstep import Applied, apply, execute, proceed, tick
 from vecgraph.engine.tables import Tables, names_of
 from vecgraph.engine.tasks import Due, Executed
@@ -35,7 +36,7 @@ from vecgraph.positions import count, joined_apart, mask_of, positions, union
 from vecgraph.state import Inputs, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vecgraph.engine.control import Control
     from vecgraph.engine.keeping import Keeper
@@ -107,6 +108,7 @@ class Lanes:
         self.observer = observer
         self.on_step = on_step
         self.keeper = keeper
+        self.halts = Halts(shared)
         self.past = past
         self.scope = LaneScope(shared, tables, keeper)
         self.tick = 0
@@ -259,10 +261,10 @@ class Lanes:
     def _finish(self, lane: Lane, applied: Applied, clock: Clock, *, started: bool = False) -> None:
         """Take over what a superstep left."""
         self._emit(lane, applied.written)
-        lane.due = applied.due
+        ran, lane.due = lane.due, applied.due
         if not started:
             self._count(count(lane.live, len(lane.state)))
-        self._retire(lane, applied, clock)
+        self._retire(lane, applied, clock, ran)
 
     def _count(self, runs: int) -> None:
         self.supersteps += 1
@@ -277,7 +279,7 @@ class Lanes:
         finished like any other. Nobody may be watching.
         """
         watched = self.observer is not None or self.on_step is not None
-        if not self.apart or watched or self.keeper is not None:
+        if not self.apart or watched or self.halts or self.keeper is not None:
             return
         n, limit = len(lane.state), self.shared.limit
         clock, known = self._clock(lane, self.tick), None
@@ -290,7 +292,7 @@ class Lanes:
                 return
             clock.tick = self.tick
             result = solo.run(lane.state, None, n, site, self.scope)
-            ahead = None if isinstance(result, Unfinished) else _one_way(result[0])
+            ahead = None if isinstance(result, Unfinished) else one_way(result[0])
             if ahead is None or isinstance(result, Unfinished):
                 self._finish(lane, self._settled(lane, clock, [(due, result)]), clock)
                 return
@@ -407,18 +409,12 @@ class Lanes:
                 values = self.tables.channels[name].read_columns(lane.state.gather(name, written))
                 lane.shown[name] = column.put(written, values)
 
-    def _retire(self, lane: Lane, applied: Applied, clock: Clock) -> None:
+    def _retire(self, lane: Lane, applied: Applied, clock: Clock, ran: Sequence[Due] = ()) -> None:
+        """Take out the runs that end; those that go on from a checkpoint pass its breakpoint."""
         n = len(lane.state)
         going = alive(lane, n, exclusive=applied.exclusive)
+        self.halts.after(ran, applied, n)
         spent = self._spent(lane, clock, applied)
-        if not applied.failures and not applied.asked and not len(spent):
-            if going is None:
-                return
-            if lane.live is None and not len(going):
-                self._archive(lane, None, applied, clock)
-                lane.live = going
-                return
-        ended = mask_of(lane.live, n)
         if len(spent):
             error = GraphRecursionError.at(clock.limit)
             applied.failures.update(
@@ -426,6 +422,15 @@ class Lanes:
                 for p in spent.tolist()
                 if p not in applied.failures and p not in applied.asked
             )
+        self.halts.before(lane.due if ran else (), applied, n)
+        if not applied.failures and not applied.asked:
+            if going is None:
+                return
+            if lane.live is None and not len(going):
+                self._archive(lane, None, applied, clock)
+                lane.live = going
+                return
+        ended = mask_of(lane.live, n)
         if going is None or len(going):
             ended[slice(None) if going is None else going] = False
         ended[[*applied.failures, *applied.asked]] = True
@@ -488,10 +493,3 @@ class Lanes:
         if len(lane.live) < n * _COMPACT or narrow:
             return dense(lane)
         return lane
-
-
-def _one_way(moved: Moved) -> str | None:
-    """Return the node that every row goes to, None if there is no such node."""
-    if len(moved) == 1 and moved[0][1] is None:
-        return moved[0][0]
-    return None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vecgraph.program import Branch, NodeSpec
     from vecgraph.tracing.traced import Traced
 
-__all__ = ["Moved", "Solo", "Unfinished", "as_outcome"]
+__all__ = ["Moved", "Solo", "Unfinished", "as_outcome", "one_way"]
 
 Moved = list[tuple[str, Where]]
 """Nodes that rows go to next, with their positions in the State."""
@@ -287,3 +287,10 @@ def as_outcome(news: dict[str, Column], m: int) -> Outcome:
 
 def _failed(m: int, error: BaseException) -> Outcome:
     return Outcome(m, failures=[(i, error) for i in range(m)])
+
+
+def one_way(moved: Moved) -> str | None:
+    """Return the node that every row goes to, None if there is no such node."""
+    if len(moved) == 1 and moved[0][1] is None:
+        return moved[0][0]
+    return None
