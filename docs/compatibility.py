@@ -57,10 +57,16 @@ def surface() -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    tests = ", ".join(f"`{Path(test).stem.removeprefix('test_')}`" for test in row["tests"])
+    tests = ", ".join(f"`{_named(test)}`" for test in row["tests"])
     note = row.get("note") or ""
     why = "; ".join(part for part in (note, tests) if part)
     return f"| {row['feature']} | {row['priority']} | {state_of(row)} | {why} |"
+
+
+def _named(test: str) -> str:
+    file, _, part = test.partition("::")
+    name = Path(file).stem.removeprefix("test_")
+    return f"{name}: {part.removeprefix('test_')}" if part else name
 
 
 def _counts() -> str:
