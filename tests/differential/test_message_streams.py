@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import textwrap
 import warnings
 from types import SimpleNamespace
 
@@ -193,3 +195,22 @@ def test_messages_that_are_dicts_are_streamed_once() -> None:
     inputs = [{"messages": [given]} for _ in range(50)]
     for found in [app.invoke(inputs[0]), *app.batch(inputs)]:
         assert [message["content"] for message in found["messages"]] == contents
+
+
+def test_langchains_messages_are_streamed_where_langgraph_is_not_installed() -> None:
+    script = """
+        import sys
+        sys.modules["langgraph"] = None
+        import langchain_core.callbacks
+        from langchain_core.messages import AIMessage
+        from vecgraph.graph import MessagesState, StateGraph
+
+        graph = StateGraph(MessagesState)
+        graph.add_node("say", lambda state: {"messages": [AIMessage("hi", id="1")]})
+        app = graph.set_entry_point("say").compile()
+        (shown, _), = app.stream({"messages": []}, stream_mode="messages")
+        assert shown.content == "hi", shown
+        run = app.stream_events({"messages": []}, version="v3")
+        assert [str(message.text) for message in run.messages] == ["hi"]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
