@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+import sys
 import textwrap
 import warnings
 from types import SimpleNamespace
