@@ -242,10 +242,25 @@ def _maker(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     return made
 
 
-def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return a function that returns the items `names` of a mapping; KeyError: one is missing."""
-    pairs = ", ".join(f"{name!r}: given[{name!r}]" for name in names)
-    made: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(f"lambda given: {{{pairs}}}")
+def picker(
+    names: tuple[str, ...], reads: Mapping[str, Callable[[Any], Any]] | None = None
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return a function that returns the items `names` of a mapping; KeyError: one is missing.
+
+    Parameters
+    ----------
+    reads : mapping of str to callable, optional
+        What is made of the items that are not returned as they are.
+    """
+    known = {f"read{i}": reads[n] for i, n in enumerate(names) if reads and n in reads}
+    pairs = (
+        f"{name!r}: read{i}(given[{name!r}])"
+        if f"read{i}" in known
+        else f"{name!r}: given[{name!r}]"
+        for i, name in enumerate(names)
+    )
+    source = f"lambda given: {{{', '.join(pairs)}}}"
+    made: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(source, known)
     return made
 
 

@@ -180,6 +180,11 @@ class Channel:
         """Return the cell after a superstep that wrote one value; see `fold`."""
         return self.fold(cell, [value])[0]
 
+    @property
+    def reader(self) -> Callable[[Cell], Any]:
+        """A function that does what `read` does."""
+        return self.read
+
     def available(self, cell: Cell) -> bool:
         """Return whether nodes can read the channel and be triggered by it."""
         return cell is not MISSING

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Log", "extended_all", "lists_of"]
+__all__ = ["Log", "extended_all", "list_of", "lists_of"]
 
 _new = object.__new__
 
@@ -77,6 +77,11 @@ class Log:
 
     def __repr__(self) -> str:
         return f"Log({self.tolist()!r})"
+
+
+def list_of(cell: Any) -> Any:
+    """Return a log as a new list, anything else as it is."""
+    return cell._items[: cell._n] if type(cell) is Log else cell
 
 
 def lists_of(cells: list[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vecgraph.channels.accumulate import accumulated, accumulated_turns
 from vecgraph.channels.base import Cell, Channel, Folded, Write
-from vecgraph.channels.log import Log, extended_all, lists_of
+from vecgraph.channels.log import Log, extended_all, list_of, lists_of
 from vecgraph.channels.merging import Positions, Round, local_positions, rounds_of, rows_written
 from vecgraph.channels.operators import Form, concatenates, form_of, step_of, sum_of
 from vecgraph.channels.overwriting import has_overwrite
@@ -101,6 +101,11 @@ class BinaryOperatorAggregate(Channel):
             return Log([])
         return MISSING if self._make is None else self._make()
 
+    @property
+    def reader(self) -> Callable[[Cell], Any]:
+        """A function that does what `read` does."""
+        return list_of if type(self).read is BinaryOperatorAggregate.read else self.read
+
     def read(self, cell: Cell) -> Any:
         """Return the value; of a log a list of its own."""
         return cell.tolist() if type(cell) is Log else cell
@@ -153,7 +158,7 @@ class BinaryOperatorAggregate(Channel):
     def fold_one(self, cell: Cell, value: Any) -> Cell:
         """Return the cell after a superstep that wrote one value."""
         kind = type(value)
-        if kind is list and type(cell) is Log and self._is_plain:
+        if kind is list and self._is_plain and type(cell) is Log:
             return cell.extended(value)
         if cell is MISSING or kind not in _PLAIN:
             return self.fold(cell, [value])[0]

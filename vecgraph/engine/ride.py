@@ -21,7 +21,7 @@ from vecgraph.nodes.writer import StateWriter
 from vecgraph.state import picker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vecgraph.engine.shared import Shared
     from vecgraph.engine.tables import Tables
@@ -247,7 +247,7 @@ class Stage:
         if action is None or _is_bare(action, node):
             return fn
         whole = node.is_plain and tuple(name for name, _ in node.reads) == self._order
-        values, inject = dict.copy if whole else node.values, node.inject
+        values, inject = dict.copy if whole else _values_of(node), node.inject
         if not inject:
             return lambda cells: fn(values(cells))
         return lambda cells: fn(values(cells), **current_task.get().arguments(inject))
@@ -262,6 +262,21 @@ class Stage:
         return lambda cells, result: fn(
             values(cells, result), **current_task.get().arguments(inject)
         )
+
+
+def _values_of(node: Node) -> Callable[[State], State]:
+    """Return what `Node.values` does, quicker where nothing that the node reads is missing."""
+    names = tuple(name for name, _ in node.reads)
+    rules = {name: rule.reader for name, rule in node.reads if rule is not None}
+    pick, slowly = picker(names, rules), node.values
+
+    def values(cells: State) -> State:
+        try:
+            return pick(cells)
+        except KeyError:
+            return slowly(cells)
+
+    return values
 
 
 def _is_plain(spec: NodeSpec, order: tuple[str, ...]) -> bool:
