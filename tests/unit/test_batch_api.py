@@ -374,7 +374,9 @@ def test_to_list_is_what_invoke_returns_and_exceptions() -> None:
 
 
 def test_stats_count() -> None:
-    result = halver().batch({"x": np.array([1.0, 4.0] * 40), "n": np.ones(80, int)})
+    app = halver()
+    app.engine.lane = 80
+    result = app.batch({"x": np.array([1.0, 4.0] * 40), "n": np.ones(80, int)})
     assert result.stats["runs"] == 80
     assert result.stats["supersteps"] == 3
     assert result.stats["run_steps"] == 40 * 3 + 40 * 1
