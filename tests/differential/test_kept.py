@@ -26,7 +26,7 @@ from vecgraph.testing.strategies import graphs, numeric_graphs, rows
 DURABILITY = pytest.mark.parametrize("durability", ["sync", "exit"])
 
 
-def in_lanes(spec, inputs, tier, durability):
+def in_lanes(spec, inputs, tier, durability="sync"):
     """Return the saver after a batch of all inputs, in lanes that hold few rows."""
     return kept_in(InMemorySaver(), spec, inputs, tier, durability)
 
