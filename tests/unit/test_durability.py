@@ -75,6 +75,26 @@ def test_a_saver_that_fails_fails_the_run(durability) -> None:
         app(Recorder(fail_at=1)).invoke({"n": 0}, THREAD, durability=durability)
 
 
+def test_a_saver_with_a_put_of_its_own_gets_each_checkpoint_of_a_large_batch() -> None:
+    class Counting(InMemorySaver):
+        puts = 0
+
+        def put(self, *args):
+            self.puts += 1
+            return super().put(*args)
+
+    class State(TypedDict):
+        n: int
+
+    saver = Counting()
+    graph = StateGraph(State)
+    graph.add_node("node", lambda state: {"n": state["n"] + 1})
+    graph.add_edge(START, "node")
+    app = graph.compile(checkpointer=saver)
+    app.batch([{"n": i} for i in range(100)], {"configurable": {"thread_id": "t"}})
+    assert saver.puts == len(list(saver.list(None))) == 300
+
+
 def test_a_saver_that_fails_fails_its_run_of_a_batch_only() -> None:
     saver = Recorder()
     put = saver.put

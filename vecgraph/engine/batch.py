@@ -113,6 +113,8 @@ class Engine:
         """Return why the checkpoints of a call's runs cannot be kept in columns."""
         if not hasattr(shared.saver, "write_columns"):
             return f"{type(shared.saver).__name__} keeps one checkpoint at a time"
+        if not getattr(shared.saver, "tells", True):
+            return f"{type(shared.saver).__name__} has a put of its own"
         if shared.ns:
             return "the graph is inside another one, and keeps checkpoints of its own"
         for name, app in self.tables.subgraphs.items():
