@@ -36,6 +36,14 @@ def numpy_counter(columns: Columns) -> Columns:
     return {"n": n, "x": x}
 
 
+def plain_counter(columns: Columns) -> Columns:
+    """Do what the nodes do, on whole arrays: what one writes who does not measure."""
+    n, x = columns["n"], columns["x"]
+    while (n < COUNTER_STEPS).any():
+        n, x = n + 1, x * 0.5 + 1.0
+    return {"n": n, "x": x}
+
+
 def numpy_branchy(columns: Columns) -> Columns:
     """Compute the three branches, which are all affine, as one, with factors from a table."""
     factors, terms = np.array([0.5, 0.25, 1.0]), np.array([1.0, 2.0, 0.125])

@@ -68,7 +68,11 @@ class Steps:
 class ByHand:
     """Vector nodes beside the best hand-written forms of the same graph, timed in turn."""
 
-    params = (list(VECTOR), ["numpy", "numba"], sizes(1_000, 10_000, 100_000, 1_000_000))
+    params = (
+        list(VECTOR),
+        ["numpy", "plain numpy", "numba"],
+        sizes(1_000, 10_000, 100_000, 1_000_000),
+    )
     param_names = ("graph", "other", "n_runs")
     version = "1"
     timeout = 600

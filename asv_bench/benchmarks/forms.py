@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.baselines import NUMPY, assert_equal, langgraph_app, python_loop
+from benchmarks.baselines import NUMPY, assert_equal, langgraph_app, plain_counter, python_loop
 from benchmarks.compiled import kernel, numba_run
 from benchmarks.graphs import Columns
 from benchmarks.more_graphs import ALL
@@ -82,6 +82,12 @@ def _numpy(graph: str) -> Run:
     return NUMPY[graph]
 
 
+def _plain_numpy(graph: str) -> Run:
+    if graph != "counter":
+        raise NotImplementedError("written for the graph whose runs march together")
+    return plain_counter
+
+
 def _numba(graph: str) -> Run:
     kernel(graph)
     numba_run(graph, ALL[graph].columns(1))
@@ -149,6 +155,7 @@ FORMS = {
     "unchanged": Form(_unchanged, "rows", 10_000, dict.fromkeys(NUMERIC, 1_000_000)),
     "rowwise": Form(_rowwise, "rows", 10_000, dict.fromkeys(NUMERIC, 100_000)),
     "numpy": Form(_numpy, "columns", 1_000_000),
+    "plain numpy": Form(_plain_numpy, "columns", 1_000_000),
     "numba": Form(_numba, "columns", 1_000_000),
     "python": Form(_python, "rows", 10_000, dict.fromkeys(NUMERIC, 100_000)),
     "neograph": Form(neograph_engine, "rows", 1_000),

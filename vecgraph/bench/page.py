@@ -22,9 +22,11 @@ NOT_MEASURED = "not measured"
 FORMS = {
     "vector": "**vecgraph**, vector nodes",
     "traced": "**vecgraph**, unchanged nodes, from a table",
+    "jit": "**vecgraph**, unchanged nodes, compiled",
     "unchanged": "**vecgraph**, unchanged nodes",
     "rowwise": "**vecgraph**, unchanged nodes, row by row",
     "numpy": "NumPy by hand",
+    "plain numpy": "NumPy by hand, whole arrays",
     "numba": "Numba by hand",
     "python": "plain Python loop",
     "neograph": "NeoGraph (C++)",
@@ -32,7 +34,7 @@ FORMS = {
     "langgraph_batch": "LangGraph `batch`",
     "langgraph_abatch": "LangGraph `abatch`",
 }
-OURS = ("vector", "traced", "unchanged", "rowwise")
+OURS = ("vector", "traced", "jit", "unchanged", "rowwise")
 
 GRAPHS = {
     "counter": "one node, a loop of 20 steps, all runs in step",
