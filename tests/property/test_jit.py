@@ -11,8 +11,7 @@ from typing import Annotated, TypedDict
 import numpy as np
 import pytest
 
-from tests.property.traced_functions import defined
-from vecgraph.graph import END, START, StateGraph
+from tests.property.traced_functions import builder_of
 from vecgraph.tracing.compare import is_same
 
 pytest.importorskip("numba", reason="the jit extra is not installed")
@@ -161,18 +160,8 @@ class Writer:
 
 def graph_of(random):
     names = ["n0", "n1", "n2"][: random.randint(1, 3)]
-    nodes = {name: defined(Writer(random).node()) for name in names}
-    routers = {name: defined(Writer(random).router(names)) for name in names}
-
-    def build(**options):
-        builder = StateGraph(State)
-        for name, fn in nodes.items():
-            builder.add_node(name, fn)
-            builder.add_conditional_edges(name, routers[name], [*names, END])
-        builder.add_edge(START, "n0")
-        return builder.compile(**options)
-
-    return build
+    nodes = {name: Writer(random).node() for name in names}
+    return builder_of(State, nodes, {name: Writer(random).router(names) for name in names})
 
 
 def inputs_of(random):

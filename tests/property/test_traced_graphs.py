@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.property.traced_functions import KEYS, Writer, columns, defined
+from tests.property.traced_functions import KEYS, Writer, builder_of, columns
 from vecgraph.checkpoint.memory import InMemorySaver
 from vecgraph.constants import MISSING
 from vecgraph.graph import END, START, StateGraph
@@ -70,18 +70,8 @@ class NodeWriter(Writer):
 def graph_of(random):
     """Return a function that compiles a random graph of traced functions."""
     names = ["n0", "n1", "n2"][: random.randint(1, 3)]
-    nodes = {name: defined(NodeWriter(random).function()) for name in names}
-    routers = {name: defined(NodeWriter(random).router(names)) for name in names}
-
-    def build(**options):
-        builder = StateGraph(State)
-        for name, fn in nodes.items():
-            builder.add_node(name, fn)
-            builder.add_conditional_edges(name, routers[name], [*names, END])
-        builder.add_edge(START, "n0")
-        return builder.compile(**options)
-
-    return build
+    nodes = {name: NodeWriter(random).function() for name in names}
+    return builder_of(State, nodes, {name: NodeWriter(random).router(names) for name in names})
 
 
 def inputs_of(random):

@@ -8,7 +8,8 @@ import math
 import warnings
 
 from vecgraph.columns import Column
-from vecgraph.constants import END, MISSING
+from vecgraph.constants import END, MISSING, START
+from vecgraph.graph import StateGraph
 
 INTS = [0, 1, -1, 2, 3, 7, -3, 12, 2**52, 2**53, 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]
 HUGE = [2**63, -(2**63) - 1, 10**30]
@@ -355,6 +356,24 @@ def defined(text):
         warnings.simplefilter("ignore")  # `1 is None` is odd, and means what it says
         exec(compile(text, filename, "exec", dont_inherit=True), space)
     return space["traced"]
+
+
+def builder_of(schema, nodes, routers):
+    """Return a function that compiles a graph of nodes and their routers, texts by name."""
+    names = list(nodes)
+    nodes, routers = (
+        {name: defined(text) for name, text in texts.items()} for texts in (nodes, routers)
+    )
+
+    def build(**options):
+        builder = StateGraph(schema)
+        for name, fn in nodes.items():
+            builder.add_node(name, fn)
+            builder.add_conditional_edges(name, routers[name], [*names, END])
+        builder.add_edge(START, names[0])
+        return builder.compile(**options)
+
+    return build
 
 
 def columns(random, n):
