@@ -496,3 +496,15 @@ def test_services_are_really_there_where_they_must_be(monkeypatch) -> None:
     monkeypatch.setenv("VECGRAPH_TEST_POSTGRES", "postgresql://root@127.0.0.1:1/test")
     with pytest.raises(pytest.fail.Exception, match=r"no PostgreSQL at 127\.0\.0\.1:1"):
         services.postgres.__wrapped__()
+
+
+def test_what_another_saver_has_pruned_is_not_shown_any_more(tmp_path) -> None:
+    from vecgraph.checkpoint.sqlite import SqliteSaver
+
+    with SqliteSaver(tmp_path / "db") as one, SqliteSaver(tmp_path / "db") as other:
+        at = None
+        for i in range(3):
+            at = put(one, "t", at, x=i)
+        assert len(list(other.list(config("t")))) == 3
+        one.prune(["t"])
+        assert [item.checkpoint["channel_values"] for item in other.list(config("t"))] == [{"x": 2}]

@@ -121,6 +121,11 @@ class SqlStorage:
         return before
 
     @property
+    def generation(self) -> int:
+        """How often chunks were replaced, by whomever: what is known of them may be gone."""
+        return self._next[2]
+
+    @property
     def chunks(self) -> int:
         """The number that the next chunk gets, as the last transaction saw it."""
         return self._next[0]
