@@ -224,6 +224,20 @@ def test_a_loop_that_differs_from_its_functions_is_not_used_again(monkeypatch) -
     assert counts == []
 
 
+def test_what_numba_does_not_compile_goes_the_ordinary_way(monkeypatch) -> None:
+    app = counter()
+    source = "def kernel(*arrays):\n    raise TypeError('no such type')\n"
+    monkeypatch.setattr("vecgraph.engine.jitted.compiled", lambda _: compiled_text(source))
+    assert app.batch(INPUT).table.equals(counter(jit=False).batch(INPUT).table)
+    assert "no such type" in str(app.explain())
+
+
+def compiled_text(source):
+    space = {}
+    exec(source, space)
+    return space["kernel"]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -101,7 +101,11 @@ class Jitted:
         loop = self._loop(columns)
         if loop is None:
             return None
-        done, failed = self._done(loop, columns, call, inputs.m)
+        try:
+            done, failed = self._done(loop, columns, call, inputs.m)
+        except Exception as error:  # noqa: BLE001 - Numba's, which compiles at the first call
+            self.refused = f"Numba: {type(error).__name__}: {error}"
+            return None
         if done is None:
             return None
         at = np.flatnonzero(failed)
